@@ -1,0 +1,164 @@
+"""What the operator and its pods say to each other.
+
+The plan goes in as a file of JSON. Live progress comes out as Prometheus metrics. The result is
+the termination message, and the exit code says whether the failure is worth retrying.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from martlet_api.base import ApiModel, Digest, StatusModel
+from martlet_api.conditions import Reason
+from martlet_api.evalrun import Generation, Score, Suite
+from martlet_api.finetunejob import Hyperparameters, Tuner, Validation
+from martlet_api.quantizedmodel import Rung, RungResult
+from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+
+PLAN_PATH = "/etc/martlet/plan.json"
+INPUTS_PATH = "/martlet/inputs"
+"""Where the stage container lays out inputs, ``INPUTS_PATH/NAME`` each: a folder or a file, or a
+symbolic link to it on its volume."""
+WORK_PATH = "/martlet/work"
+"""Scratch space of the container that does the work."""
+VOLUMES_PATH = "/mnt/pvc"
+"""``pvc://CLAIM/PATH`` is ``VOLUMES_PATH/CLAIM/PATH`` inside the pod."""
+TERMINATION_PATH = "/dev/termination-log"
+TERMINATION_LIMIT = 4096
+"""Bytes that the kubelet keeps of a termination message."""
+METRICS_PORT = 9102
+ENGINE_PORT = 8080
+
+EXIT_SUCCESS = 0
+EXIT_USER_ERROR = 65
+"""EX_DATAERR of sysexits.h: the same spec would fail again; nothing is retried."""
+EXIT_RETRYABLE = 75
+"""EX_TEMPFAIL of sysexits.h: a hub that is down, a volume that went away."""
+
+METRIC_STEP = "martlet_train_step"
+METRIC_TOTAL_STEPS = "martlet_train_steps"
+METRIC_EPOCH = "martlet_train_epoch"
+METRIC_LOSS = "martlet_train_loss"
+METRIC_EVAL_LOSS = "martlet_train_eval_loss"
+METRIC_LEARNING_RATE = "martlet_train_learning_rate"
+METRIC_TOKENS_PER_SECOND = "martlet_train_tokens_per_second"  # noqa: S105
+METRIC_SAMPLES = "martlet_eval_samples"
+METRIC_TOTAL_SAMPLES = "martlet_eval_total_samples"
+METRIC_RUNG = "martlet_quantize_rung"
+METRIC_RUNGS = "martlet_quantize_rungs"
+
+
+class Input(ApiModel):
+    """A model or data file that the pod needs, as ``INPUTS_PATH/name``.
+
+    ``commit`` and ``digest`` are set once they are locked; the stage container then refuses
+    anything else.
+    """
+
+    name: str
+    kind: Literal["Model", "Dataset"]
+    uri: str
+    revision: str | None = None
+    commit: str | None = None
+    digest: Digest | None = None
+    rows: Annotated[
+        Literal["Training", "Evaluation", "Text"] | None,
+        Field(description="What a dataset's rows must be; checked in preflight."),
+    ] = None
+    benchmark: str | None = None
+    max_samples: int | None = None
+
+
+class OutputPlan(ApiModel):
+    """``uri`` is the artifact's final folder; it appears there whole or not at all."""
+
+    uri: str
+    record: dict[str, str]
+    """Written beside the weights: owner, resource, run."""
+    made_from: list[MadeFrom] = []
+
+
+class TrainPlan(ApiModel):
+    """Inputs: ``model`` (and ``adapter``, to be merged first), ``dataset-0``, ``dataset-1``..."""
+
+    method: Literal["SFT"]
+    tuner: Tuner
+    hyperparameters: Hyperparameters
+    validation: Validation | None = None
+    precision: Literal["Auto", "BF16", "FP32"]
+    base: ArtifactBase
+    output: OutputPlan
+
+
+class EvaluatePlan(ApiModel):
+    """Inputs: ``suite-NAME`` for each suite. The engine answers on ``endpoint``."""
+
+    endpoint: str
+    served_name: str
+    suites: list[Suite]
+    generation: Generation
+
+
+class QuantizePlan(ApiModel):
+    """Inputs: ``model`` (and ``adapter``, merged first), ``calibration``, ``perplexity``."""
+
+    engine: Literal["vLLM"]
+    on_accelerator: bool
+    ladder: list[Rung]
+    calibration_samples: int
+    calibration_max_length: int
+    max_increase_percent: float
+    output: OutputPlan
+
+
+class ServePlan(ApiModel):
+    """What the stage container checks for an engine: that it can load the model's format."""
+
+    engine: Literal["vLLM"]
+    on_accelerator: bool
+
+
+class Plan(ApiModel):
+    """One file for all containers of a pod; each flow reads its own part."""
+
+    kind: str
+    namespace: str
+    name: str
+    run: str
+    inputs: list[Input] = []
+    train: TrainPlan | None = None
+    evaluate: EvaluatePlan | None = None
+    quantize: QuantizePlan | None = None
+    serve: ServePlan | None = None
+
+
+class TrainResult(StatusModel):
+    artifact: Artifact
+    steps: int
+    loss: float | None = None
+    eval_loss: float | None = None
+
+
+class EvaluateResult(StatusModel):
+    scores: list[Score]
+    errors: list[str] = []
+
+
+class QuantizeResult(StatusModel):
+    rungs: list[RungResult]
+    baseline_perplexity: float
+    source_bytes: int
+    artifact: Artifact | None = None
+
+
+class Termination(StatusModel):
+    """The termination message. ``reason`` and ``message`` are for the Ready condition."""
+
+    flow: str
+    succeeded: bool
+    reason: Reason
+    message: str
+    resolved: list[ResolvedInput] | None = None
+    train: TrainResult | None = None
+    evaluate: EvaluateResult | None = None
+    quantize: QuantizeResult | None = None

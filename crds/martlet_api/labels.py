@@ -1,0 +1,12 @@
+"""Labels and annotations that Martlet reads or writes."""
+
+OWNER = "martlet.dev/owner"
+"""On a resource: the team it belongs to; copied into the record of what the resource makes."""
+
+KIND = "martlet.dev/kind"
+NAME = "martlet.dev/name"
+RUN = "martlet.dev/run"
+STAGE = "martlet.dev/stage"
+REVISION = "martlet.dev/revision"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "martlet"

@@ -1,0 +1,111 @@
+"""QuantizedModel: compresses a model and keeps the result if perplexity stays within a gate."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from martlet_api.base import ApiModel, StatusModel, Text, api_config
+from martlet_api.references import DatasetSource, Output, TrainedModelSource
+from martlet_api.runs import Artifact, Count, RunStatus
+from martlet_api.workload import BatchSpec
+
+
+class Rung(ApiModel):
+    """One way of compressing, tried in the ladder's order."""
+
+    model_config = api_config(
+        (
+            "!has(self.groupSize) || self.method == 'GPTQ'",
+            "groupSize belongs to method GPTQ; remove it",
+        )
+    )
+
+    method: Annotated[
+        Literal["W8A8", "W8A16", "GPTQ"],
+        Field(
+            description=(
+                "W8A8: int8 weights by GPTQ and int8 activations per token; W8A16: int8 weights "
+                "by rounding; GPTQ: int4 weights (W4A16)."
+            )
+        ),
+    ]
+    group_size: Annotated[
+        Literal[32, 64, 128] | None, Field(description="Weights a scale; 128 where left out.")
+    ] = None
+
+
+class Calibration(ApiModel):
+    """Rows that the methods calibrate on, through the model's own chat template."""
+
+    dataset: DatasetSource
+    samples: Annotated[int, Field(ge=1, le=65536)] = 256
+    max_length: Annotated[int, Field(ge=8, le=131_072)] = 2048
+
+
+class PerplexityGate(ApiModel):
+    """Full precision and compressed model are measured by one script over the same tokens."""
+
+    dataset: DatasetSource
+    max_increase_percent: Annotated[float, Field(ge=0, le=1000)] = 5
+
+
+class Gate(ApiModel):
+    perplexity: PerplexityGate
+
+
+class QuantizedModelSpec(BatchSpec):
+    model: TrainedModelSource
+    engine: Annotated[
+        Literal["vLLM"], Field(description="The format is checked against what it can load.")
+    ] = "vLLM"
+    ladder: Annotated[list[Rung], Field(min_length=1, max_length=8)]
+    calibration: Calibration
+    gate: Gate
+    output: Output
+
+
+class RungResult(StatusModel):
+    """A rung that was tried. Perplexities are over the gate's dataset."""
+
+    method: Annotated[str, Field(max_length=32)]
+    group_size: Count | None = None
+    passed: bool
+    perplexity: float | None = None
+    increase_percent: float | None = None
+    bytes: Count | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    message: Annotated[Text | None, Field(description="Why it was not tried or failed.")] = None
+
+
+class QuantizeProgress(StatusModel):
+    """Read from the pod's metrics page while it compresses."""
+
+    rung: Count
+    rungs: Count
+
+
+class QuantizedModelStatus(RunStatus):
+    progress: QuantizeProgress | None = None
+    baseline_perplexity: float | None = None
+    rungs: Annotated[list[RungResult], Field(max_length=8)] | None = None
+    chosen: RungResult | None = None
+    source_bytes: Count | None = None
+    artifact: Artifact | None = None
+
+
+class QuantizedModel(ApiModel):
+    """Compresses a model; an adapter is merged into its base first."""
+
+    kind: ClassVar[str] = "QuantizedModel"
+    plural: ClassVar[str] = "quantizedmodels"
+    short_names: ClassVar[tuple[str, ...]] = ("qm",)
+    columns: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("Phase", "string", ".status.phase"),
+        ("Method", "string", ".status.chosen.method"),
+        ("Increase %", "number", ".status.chosen.increasePercent"),
+        ("Bytes", "integer", ".status.artifact.bytes"),
+        ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
+    )
+
+    spec: QuantizedModelSpec
+    status: QuantizedModelStatus | None = None

@@ -1,0 +1,102 @@
+"""What every kind's status has: the run, what its inputs were locked to, what it made."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from martlet_api.base import Digest, StatusModel, Text
+from martlet_api.conditions import Condition
+
+Time = Annotated[str, Field(max_length=40)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Run(StatusModel):
+    """One attempt to make what the spec asks for. ``id`` is the hash of what makes it."""
+
+    id: Annotated[str, Field(max_length=16)]
+    started_at: Time
+    finished_at: Time | None = None
+
+
+class ResolvedInput(StatusModel):
+    """What a moving name was locked to before work began."""
+
+    name: Annotated[str, Field(max_length=64)]
+    uri: Text
+    revision: Annotated[str, Field(max_length=256)] | None = None
+    commit: Annotated[str, Field(max_length=128)] | None = None
+    digest: Digest
+    files: Count
+    bytes: Count
+    rows: Count | None = None
+    format: Annotated[str, Field(max_length=64)] | None = None
+
+
+class MadeFrom(StatusModel):
+    """One link of the chain: an input by name and digest."""
+
+    name: Annotated[str, Field(max_length=64)]
+    digest: Digest
+    resource: Annotated[str | None, Field(max_length=128, description="Kind/name, if ours.")] = None
+
+
+class Artifact(StatusModel):
+    """What a run made. ``base`` is set for an adapter: the model that it must be laid over."""
+
+    uri: Text
+    digest: Digest
+    format: Annotated[
+        str,
+        Field(max_length=64, description="safetensors, peft-adapter or compressed-tensors."),
+    ]
+    bytes: Count
+    base: "ArtifactBase | None" = None
+    run: Annotated[str | None, Field(max_length=16)] = None
+
+
+class ArtifactBase(StatusModel):
+    """The base of an adapter, by URI, commit and digest."""
+
+    uri: Text
+    revision: Annotated[str, Field(max_length=256)] | None = None
+    commit: Annotated[str, Field(max_length=128)] | None = None
+    digest: Digest
+
+
+class RunStatus(StatusModel):
+    """The part of the status that all four kinds share."""
+
+    observed_generation: Count | None = None
+    phase: Annotated[str | None, Field(max_length=32, description="For people; derived.")] = None
+    run: Run | None = None
+    resolved: Annotated[
+        list[ResolvedInput] | None,
+        Field(
+            max_length=64,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = None
+    made_from: Annotated[
+        list[MadeFrom] | None,
+        Field(
+            max_length=64,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = None
+    conditions: Annotated[
+        list[Condition] | None,
+        Field(
+            max_length=8,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+        ),
+    ] = None
