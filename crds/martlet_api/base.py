@@ -5,7 +5,7 @@ Every string, list and map is bounded: the API server refuses CEL rules over unb
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -51,11 +51,19 @@ LongText = Annotated[str, Field(max_length=4096)]
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """``sha256:`` and 64 hexadecimal digits."""
 
+_QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
+
 Quantity = Annotated[
     str,
-    Field(
-        max_length=32,
-        pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
+    BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
+    Field(max_length=32, pattern=_QUANTITY_PATTERN),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": _QUANTITY_PATTERN,
+            "maxLength": 32,
+        }
     ),
 ]
-"""A non-negative Kubernetes quantity, written as a string (``"500m"``, ``"4Gi"``)."""
+"""A non-negative Kubernetes quantity (``"500m"``, ``"4Gi"``, ``2``)."""

@@ -105,6 +105,11 @@ class InferenceService(ApiModel):
     kind: ClassVar[str] = "InferenceService"
     plural: ClassVar[str] = "inferenceservices"
     short_names: ClassVar[tuple[str, ...]] = ("msvc",)
+    scale: ClassVar[dict[str, str]] = {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
     columns: ClassVar[tuple[tuple[str, str, str], ...]] = (
         ("Phase", "string", ".status.phase"),
         ("Revision", "string", ".status.serving.revision"),
