@@ -1,0 +1,44 @@
+"""Kubeconfig files with everything inside them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from cluster.certificates import Authority, Pair
+
+
+def write(path: Path, *, server: str, authority: Authority, client: Pair) -> None:
+    """Write a kubeconfig (JSON, which is YAML) readable by its owner alone."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "martlet",
+                "cluster": {
+                    "server": server,
+                    "certificate-authority-data": _encoded(authority.certificate),
+                },
+            }
+        ],
+        "users": [
+            {
+                "name": "user",
+                "user": {
+                    "client-certificate-data": _encoded(client.certificate),
+                    "client-key-data": _encoded(client.key),
+                },
+            }
+        ],
+        "contexts": [{"name": "martlet", "context": {"cluster": "martlet", "user": "user"}}],
+        "current-context": "martlet",
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
