@@ -15,15 +15,13 @@ import ssl
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cluster import kubeconfigs, packages, settings
+from cluster import kubeconfigs, packages, probe, settings
 from cluster.api_server import ApiServerPlace, api_server_command, etcd_command
 from cluster.certificates import authority, service_account_keys
 
@@ -119,7 +117,7 @@ class ApiServer:
         )
         context = ssl.create_default_context(cafile=str(signer.certificate))
         context.load_cert_chain(admin.certificate, admin.key)
-        self._wait(lambda: answers(f"{self.url}/readyz", context))
+        self._wait(lambda: probe.status(f"{self.url}/readyz", context) == 200)
 
     def _run(self, name: str, command: list[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -159,15 +157,6 @@ class ApiServer:
         self._processes.clear()
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def answers(url: str, context: ssl.SSLContext) -> bool:
-    """Whether a GET is answered with 200."""
-    try:
-        with urllib.request.urlopen(url, context=context, timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _free_ports(count: int) -> list[int]:

@@ -2,8 +2,9 @@
 
 Network: no uplink, joined to the host by one cable. Mounts: /run, /var/lib and /var/log
 are the cluster's own, because containerd, the kubelet and the CNI plugins write to fixed
-paths there. Both vanish with the last process inside, and with them the cable, the
-routes and every mount of every pod.
+paths there; and the kubelet finds the kernel settings that it insists on in files of ours,
+so that it does not change them for the whole machine. Both namespaces vanish with the last
+process inside, and with them the cable, the routes and every mount of every pod.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ SET_UP_MOUNTS = """
 set -e
 mount --make-rshared /
 for folder in /run /var/lib /var/log; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
+keep() { echo "$2" > "/run/kernel/${1##*/}"; mount --bind "/run/kernel/${1##*/}" "/proc/sys/$1"; }
+mkdir /run/kernel
+keep vm/overcommit_memory 1
+keep vm/panic_on_oom 0
+keep kernel/panic 10
+keep kernel/panic_on_oops 1
+keep kernel/keys/root_maxkeys 1000000
+keep kernel/keys/root_maxbytes 25000000
 mkdir /run/lock /var/lib/kubelet /var/lib/cni /var/log/containers
 touch "$1"
 exec sleep infinity

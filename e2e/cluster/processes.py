@@ -18,6 +18,7 @@ from cluster import cgroups
 from cluster.settings import Settings
 
 # $1 the cgroup's list of processes, $2 the file for the process id, then the command.
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 LAUNCH = 'echo $$ > "$1"; echo $$ > "$2"; shift 2; exec "$@"'
 
 
@@ -55,7 +56,8 @@ def start_outside(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
-            env={**os.environ, **(environment or {})},
+            # Nothing of the caller's environment: no proxy, no kubeconfig, no Go setting.
+            env={"PATH": PATH, **(environment or {})},
             start_new_session=True,
         )
     _wait_until_launched(settings, daemon)

@@ -27,6 +27,7 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+	"martlet.dev/e2e/cluster/storage"
 )
 
 var programs = map[string]func() int{
@@ -35,6 +36,7 @@ var programs = map[string]func() int{
 	"kube-proxy":              run(proxy.NewProxyCommand),
 	"kube-scheduler":          run(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kubectl":                 runKubectl,
+	"local-provisioner":       storage.Main,
 	"kubelet":                 run(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 }
 

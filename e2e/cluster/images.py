@@ -1,0 +1,195 @@
+"""Images from buildah's store to containerd, without a second copy of their layers.
+
+Both keep a layer as a folder of files for overlayfs. The folders are on one disk, so
+containerd gets hard links to the files instead of copies: a layer of 6 GB takes seconds
+and no space. A layer is never changed once it is made (a container writes into a layer
+of its own), so neither store can spoil the other's, and either may delete its names.
+containerd reads of the image itself only the manifest and the configuration, a few
+kilobytes; it finds the layers in place and unpacks nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster import store
+from cluster.node import ctr
+from cluster.settings import PAUSE_IMAGE, Settings
+from cluster.shell import CommandError, run
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+class ImageError(Exception):
+    """An image cannot be imported; the message says why and what to do."""
+
+
+def import_images(settings: Settings, names: list[str]) -> None:
+    """Make images of buildah's store runnable in the cluster; raises ImageError."""
+    known = snapshots(settings)
+    for name in names:
+        image = store.find(settings.buildah_root, name)
+        for layer in image.layers:
+            if layer.chain not in known:
+                _link_layer(settings, layer)
+                known.add(layer.chain)
+        _import(settings, archive(name, image.config, [layer.digest for layer in image.layers]))
+
+
+def snapshots(settings: Settings) -> set[str]:
+    """The chain ids of the layers that containerd has, and forget half-made ones."""
+    lines = run([*ctr(settings), "snapshots", "list"]).splitlines()[1:]
+    found = {words[0]: words[-1] for line in lines if (words := line.split())}
+    for key in found:
+        if key.startswith("import-"):
+            run([*ctr(settings), "snapshots", "remove", key])
+    return {key for key, kind in found.items() if kind == "Committed"}
+
+
+def _link_layer(settings: Settings, layer: store.Layer) -> None:
+    """Give containerd one layer: an active snapshot, filled with links, then committed."""
+    key = f"import-{layer.digest.removeprefix('sha256:')[:32]}"
+    parent = [layer.parent_chain] if layer.parent_chain else []
+    mounts = run([*ctr(settings), "snapshots", "prepare", "--mounts", key, *parent])
+    link_tree(layer.folder, upper_folder(mounts))
+    run([*ctr(settings), "snapshots", "commit", layer.chain, key])
+
+
+def upper_folder(mounts: str) -> Path:
+    """The folder that a prepared snapshot's files go into, from `ctr snapshots prepare`."""
+    mount = json.loads(mounts)[0]
+    options = {str(key).lower(): value for key, value in mount.items()}
+    for option in options["options"]:
+        if option.startswith("upperdir="):
+            return Path(option.removeprefix("upperdir="))
+    return Path(options["source"])
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Make `target` the same tree: new folders with the same attributes, linked files."""
+    _copy_attributes(source, target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            place = target / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                place.mkdir()
+                link_tree(Path(entry.path), place)
+            else:
+                _link(Path(entry.path), place)
+    # Filling a folder has changed its time.
+    times = source.stat()
+    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link; also of symbolic links, and of the device files that mark deletions."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        kind = source.lstat()
+        if not stat.S_ISREG(kind.st_mode):
+            raise ImageError(f"cannot link {source} to {target}: {error}") from error
+        # Another disk, or a file with as many links as the file system allows.
+        shutil.copy2(source, target)
+        os.chown(target, kind.st_uid, kind.st_gid)
+
+
+def _copy_attributes(source: Path, target: Path) -> None:
+    kind = source.stat()
+    os.chown(target, kind.st_uid, kind.st_gid)
+    os.chmod(target, stat.S_IMODE(kind.st_mode))
+    for name in os.listxattr(source):
+        os.setxattr(target, name, os.getxattr(source, name))
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes and what they are called in an OCI image layout."""
+
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
+
+    def descriptor(self, kind: str) -> dict[str, Any]:
+        return {"mediaType": kind, "digest": self.digest, "size": len(self.content)}
+
+
+def archive(
+    name: str, config: bytes, layers: list[str], blobs: tuple[bytes, ...] = ()
+) -> dict[str, bytes]:
+    """The files of an OCI layout for one image; layers that are not in `blobs` are only named."""
+    given = {Blob(content).digest: content for content in blobs}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": Blob(config).descriptor(CONFIG),
+        # A layer's size is only used to read it from an archive, which there is none of.
+        "layers": [
+            {"mediaType": LAYER, "digest": layer, "size": len(given.get(layer, b""))}
+            for layer in layers
+        ],
+    }
+    body = Blob(json.dumps(manifest, sort_keys=True).encode())
+    entry = {**body.descriptor(MANIFEST), "annotations": {"io.containerd.image.name": name}}
+    index = {"schemaVersion": 2, "manifests": [entry]}
+    contents = [config, body.content, *blobs]
+    return {
+        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+        "index.json": json.dumps(index).encode(),
+        **{
+            f"blobs/sha256/{Blob(content).digest.removeprefix('sha256:')}": content
+            for content in contents
+        },
+    }
+
+
+def _import(settings: Settings, files: dict[str, bytes]) -> None:
+    run([*ctr(settings), "images", "import", "-"], stdin=tar(files))
+
+
+def tar(files: dict[str, bytes], mode: int = 0o644) -> bytes:
+    """An uncompressed tar archive."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as output:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), mode
+            output.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def import_pause(settings: Settings) -> None:
+    """The image of every pod's first process: our static program and nothing else."""
+    if PAUSE_IMAGE in run([*ctr(settings), "images", "list", "--quiet"]).split():
+        return
+    layer = tar({"pause": (settings.bin / "pause").read_bytes()}, mode=0o755)
+    digest = Blob(layer).digest
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+    }
+    _import(settings, archive(PAUSE_IMAGE, json.dumps(config).encode(), [digest], (layer,)))
+
+
+def check(settings: Settings, names: list[str]) -> list[str]:
+    """Those of the images that containerd does not have."""
+    try:
+        known = set(run([*ctr(settings), "images", "list", "--quiet"]).split())
+    except CommandError as error:
+        raise ImageError(f"the cluster does not run: {error}; run `up` first") from error
+    return [name for name in names if name not in known]
