@@ -31,9 +31,7 @@ class StatusModel(ApiModel):
 
 def cel(*rules: tuple[str, str]) -> dict[str, Any]:
     """CEL rules for a class's ``json_schema_extra``: pairs of (rule, message)."""
-    return {
-        "x-kubernetes-validations": [{"rule": rule, "message": text} for rule, text in rules]
-    }
+    return {"x-kubernetes-validations": [{"rule": rule, "message": text} for rule, text in rules]}
 
 
 def api_config(*rules: tuple[str, str]) -> ConfigDict:

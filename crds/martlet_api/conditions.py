@@ -76,7 +76,8 @@ class Reason(StrEnum):
     WAITING_FOR_GATE = "WaitingForGate"
     CRASH_LOOP = "CrashLoop"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
-    ROUTE_OWNED_BY_ANOTHER = "RouteOwnedByAnother"
+    NAME_TAKEN = "NameTaken"
+    REFUSED_BY_API = "RefusedByApi"
     INTERNAL_ERROR = "InternalError"
 
 

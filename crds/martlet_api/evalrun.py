@@ -91,9 +91,9 @@ class Verdict(StatusModel):
 class EvalProgress(StatusModel):
     """Read from the pod's metrics page while it scores."""
 
-    suite: Annotated[str, Field(max_length=63)] | None = None
     samples: Count
     total_samples: Count
+    updated_at: Time
 
 
 class EvalRunStatus(RunStatus):

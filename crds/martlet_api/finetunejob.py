@@ -90,6 +90,7 @@ class TrainingProgress(StatusModel):
     learning_rate: float | None = None
     tokens_per_second: Annotated[float, Field(ge=0)] | None = None
     finishes_at: Time | None = None
+    updated_at: Time
 
 
 class FineTuneJobStatus(RunStatus):

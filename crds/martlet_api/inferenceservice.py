@@ -78,6 +78,17 @@ class Revision(StatusModel):
     ready_replicas: Count = 0
 
 
+class FailedRevision(StatusModel):
+    """A revision that could not be served; it is not tried again until ``spec.retry`` or what it
+    is made of changes."""
+
+    revision: Annotated[str, Field(max_length=63)]
+    digest: Digest
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=2048)]
+    at: Time
+
+
 class Timings(StatusModel):
     """When each part of the way to Ready was over, of the revision's first pod."""
 
@@ -94,6 +105,7 @@ class InferenceServiceStatus(RunStatus):
         Revision | None, Field(description="The revision that requests reach now.")
     ] = None
     next: Annotated[Revision | None, Field(description="The one being loaded, if any.")] = None
+    failed: FailedRevision | None = None
     timings: Timings | None = None
     replicas: Count | None = None
     selector: Text | None = None

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, StatusModel, Text, api_config
 from martlet_api.references import DatasetSource, Output, TrainedModelSource
-from martlet_api.runs import Artifact, Count, RunStatus
+from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
 
@@ -82,6 +82,7 @@ class QuantizeProgress(StatusModel):
 
     rung: Count
     rungs: Count
+    updated_at: Time
 
 
 class QuantizedModelStatus(RunStatus):

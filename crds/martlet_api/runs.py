@@ -52,6 +52,7 @@ class Artifact(StatusModel):
     ]
     bytes: Count
     base: "ArtifactBase | None" = None
+    adapter_rank: Annotated[int | None, Field(ge=1, description="The rank of an adapter.")] = None
     run: Annotated[str | None, Field(max_length=16)] = None
 
 

@@ -93,7 +93,9 @@ def _convert(node: Any, definitions: dict[str, Any]) -> Any:
     if "anyOf" in node and "x-kubernetes-int-or-string" not in node:
         return _convert(_without_null(node), definitions)
     out = {
-        key: _properties(value, definitions) if key == "properties" else _convert(value, definitions)
+        key: _properties(value, definitions)
+        if key == "properties"
+        else _convert(value, definitions)
         for key, value in node.items()
         if key not in (*_DROPPED, "const", "additionalProperties", "propertyNames")
     }
@@ -117,10 +119,8 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
     return {**members[0], **rest}
 
 
-def _map_keys(
-    node: dict[str, Any], out: dict[str, Any], definitions: dict[str, Any]
-) -> None:
-    """A map keeps ``additionalProperties``; a class's ``extra=forbid`` is left to strict decoding."""
+def _map_keys(node: dict[str, Any], out: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """A map keeps ``additionalProperties``; unknown fields are left to strict decoding."""
     extra = node.get("additionalProperties")
     if isinstance(extra, dict):
         out["additionalProperties"] = _convert(extra, definitions)

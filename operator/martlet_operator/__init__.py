@@ -1,0 +1,1 @@
+"""The operator: watches the four kinds and what they own, and makes the world as they ask."""

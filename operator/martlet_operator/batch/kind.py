@@ -1,0 +1,77 @@
+"""What each kind that runs to an end says of itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from martlet_api.conditions import Reason
+from martlet_api.contract import Plan, Termination
+from martlet_api.workload import BatchSpec
+from martlet_operator.conditions.fold import Ready
+from martlet_operator.inputs.models import KnownModel
+from martlet_operator.inputs.wanted import Inputs, WantedDataset
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+Spec = Any
+"""The kind's own spec class; each kind's functions name it."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a working pod said at its end, and what it worked on."""
+
+    told: Termination
+    inputs: Inputs
+    run: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the Ready condition, and the parts of the status to set."""
+
+    ready: Ready
+    update: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BatchKind:
+    """The pure functions of a kind. ``stage`` names its flow, its Job and the working container.
+
+    refusal: why the spec cannot be carried out on a referenced model, None where it can.
+    template: the pod that does the work.
+    progress: the status' progress and a sentence for people from a metrics page, None if it says
+    nothing yet.
+    findings: what a failed run found nevertheless, as parts of the status.
+    """
+
+    kind: str
+    stage: str
+    working: Reason
+    datasets: Callable[[Spec], list[WantedDataset]]
+    refusal: Callable[[Spec, KnownModel | None], str | None]
+    plan: Callable[[Object, Spec, Inputs, str], Plan]
+    template: Callable[[Spec, Plan, Inputs, Settings], Object]
+    progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
+    outcome: Callable[[Spec, Finished], Outcome]
+    findings: Callable[[Termination], dict[str, Any]] = lambda _: {}
+
+
+def spec_identity(spec: BatchSpec) -> Object:
+    """The part of a spec that makes a run: all but what holds or retries it."""
+    return spec.model_dump(mode="json", by_alias=True, exclude={"suspend", "retries"})
+
+
+def plan_of(resource: Object, inputs: Inputs, run: str, **parts: Any) -> Plan:
+    """A plan with its locked inputs."""
+    metadata = resource["metadata"]
+    return Plan(
+        kind=resource["kind"],
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        run=run,
+        inputs=inputs.locked,
+        **parts,
+    )

@@ -1,0 +1,27 @@
+"""Where a run's artifact goes, and the record that is kept with it."""
+
+from typing import Any
+
+from martlet_api import labels
+from martlet_api.contract import OutputPlan
+from martlet_api.references import Output
+from martlet_operator.inputs.wanted import Inputs
+
+Object = dict[str, Any]
+
+
+def output_plan(resource: Object, output: Output, inputs: Inputs, run: str) -> OutputPlan:
+    """``OUTPUT/NAME/RUN``: a run has a folder of its own, so a finished one is never touched."""
+    metadata = resource["metadata"]
+    record = {
+        "owner": metadata.get("labels", {}).get(labels.OWNER, ""),
+        "kind": resource["kind"],
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "run": run,
+    }
+    return OutputPlan(
+        uri=f"{output.uri.rstrip('/')}/{metadata['name']}/{run}",
+        record={key: value for key, value in record.items() if value},
+        made_from=inputs.made_from,
+    )

@@ -1,0 +1,47 @@
+"""The Job that locks inputs: it resolves every name and checks what it finds."""
+
+from typing import Any
+
+from martlet_api.contract import Input, Plan
+from martlet_api.pods import PodSettings
+from martlet_operator.naming import stage_name
+from martlet_operator.pods.containers import pod_spec
+from martlet_operator.pods.jobs import job, plan_map
+from martlet_operator.pods.stage import preflight_container
+from martlet_operator.pods.volumes import claims_of, volumes
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+
+STAGE = "preflight"
+
+
+def preflight_objects(
+    resource: Object,
+    run: str,
+    unlocked: list[Input],
+    secrets: tuple[str, ...],
+    pod: PodSettings,
+    settings: Settings,
+    *,
+    retries: int,
+    suspend: bool,
+) -> list[Object]:
+    """The plan and the Job. It runs where the work will run, but asks for no accelerator."""
+    metadata = resource["metadata"]
+    plan = Plan(
+        kind=resource["kind"],
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        run=run,
+        inputs=unlocked,
+    )
+    claims = claims_of(item.uri for item in unlocked)
+    template = pod_spec(
+        pod.model_copy(update={"runtime_class_name": None}),
+        init=[],
+        containers=[preflight_container(settings.images, claims, list(secrets))],
+        volumes=volumes(stage_name(plan.name, run, STAGE), claims),
+    )
+    work = job(plan, STAGE, resource, template, retries=retries, suspend=suspend)
+    return [plan_map(plan, STAGE, resource), work]

@@ -1,0 +1,238 @@
+"""Decides a run: wait for what it needs, lock its inputs, do the work, keep the result.
+
+Pure: everything it knows is in the snapshot, everything it must remember is in the status.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from martlet_api.conditions import ConditionType, Reason
+from martlet_api.contract import Plan
+from martlet_api.runs import Run
+from martlet_operator.batch import preflight
+from martlet_operator.batch.kind import BatchKind, Finished, spec_identity
+from martlet_operator.batch.preflight import preflight_objects
+from martlet_operator.batch.stages import StageState, stage_state
+from martlet_operator.conditions.fold import Ready, find, phase, timestamp, with_condition
+from martlet_operator.inputs.models import KnownModel
+from martlet_operator.inputs.references import Waiting, circle
+from martlet_operator.inputs.wanted import Inputs, gather, model_of
+from martlet_operator.naming import run_id
+from martlet_operator.pods.jobs import job, plan_map
+from martlet_operator.pods.states import Trouble
+from martlet_operator.reconcile.decision import Decision, keep_run
+from martlet_operator.reconcile.snapshot import Snapshot
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+
+PROGRESS_SECONDS = 10.0
+"""Progress is read, and a status written for it, no more often than this."""
+
+
+def decide(
+    kind: BatchKind,
+    spec: Any,
+    status: Any,
+    snapshot: Snapshot,
+    settings: Settings,
+    now: datetime,
+) -> Decision:
+    """The next desired objects and status of one resource."""
+    step = _Step(kind, spec, status, snapshot, settings, now)
+    if way := circle(kind.kind, snapshot.name, snapshot.references):
+        text = f"The references form a circle: {' -> '.join(way)}. Let one of them name a uri."
+        return step.hold(Ready("False", Reason.CIRCULAR_REFERENCE, text))
+    referenced = model_of(spec.model, snapshot.references)
+    if isinstance(referenced, Waiting):
+        return step.hold(referenced.ready)
+    return step.run(referenced)
+
+
+class _Step:
+    """One pass over one resource; its methods name the places a run can be at."""
+
+    def __init__(
+        self,
+        kind: BatchKind,
+        spec: Any,
+        status: Any,
+        snapshot: Snapshot,
+        settings: Settings,
+        now: datetime,
+    ) -> None:
+        self.kind, self.spec, self.status = kind, spec, status
+        self.snapshot, self.settings, self.now = snapshot, settings, now
+
+    def hold(self, ready: Ready) -> Decision:
+        """Nothing can be started; what an earlier run made stays."""
+        run = self.status.run.id if self.status.run else None
+        return Decision(self._status(ready, finished=False), keep=keep_run(run) if run else ())
+
+    def run(self, referenced: KnownModel | None) -> Decision:
+        upstream = [item.digest for item in referenced.inputs()] if referenced else []
+        run = run_id([spec_identity(self.spec), upstream])
+        if self.status.run is None or self.status.run.id != run:
+            self.status = _begin(self.status, run, self.now)
+        elif self.status.run.finished_at:
+            return self._finished()
+        if message := self.kind.refusal(self.spec, referenced):
+            return self._end(Ready("False", Reason.INVALID_SPEC, message), {})
+        return self._stages(run, referenced)
+
+    def _stages(self, run: str, referenced: KnownModel | None) -> Decision:
+        inputs = self._inputs(referenced)
+        desired: list[Object] = []
+        if inputs.unlocked:
+            state = stage_state(self.snapshot, run, preflight.STAGE)
+            desired = self._preflight(run, inputs)
+            if state.told is None:
+                return self._wait(state, desired, Reason.RESOLVING, "Resolves and checks inputs.")
+            self.status = self.status.model_copy(update={"resolved": state.told.resolved})
+            inputs = self._inputs(referenced)
+        self._record_inputs(inputs)
+        return self._work(run, inputs)
+
+    def _work(self, run: str, inputs: Inputs) -> Decision:
+        plan = self.kind.plan(self.snapshot.resource, self.spec, inputs, run)
+        template = self.kind.template(self.spec, plan, inputs, self.settings)
+        desired = self._objects(plan, self.kind.stage, template)
+        state = stage_state(self.snapshot, run, self.kind.stage)
+        if state.told:
+            outcome = self.kind.outcome(self.spec, Finished(state.told, inputs, run, self.now))
+            return self._end(outcome.ready, outcome.update)
+        return self._wait(state, desired, self.kind.working, "Its pod is being started.")
+
+    def _wait(
+        self, state: StageState, desired: list[Object], reason: Reason, message: str
+    ) -> Decision:
+        """The stage is not done: show how it stands."""
+        run = self.status.run.id
+        if state.failed:
+            found = self.kind.findings(state.failed.told) if state.failed.told else {}
+            end = self._end(Ready("False", state.failed.reason, state.failed.message), found)
+            return replace(end, desired=_stopped(desired)) if state.stop else end
+        if state.lost:
+            return Decision(self._status(self._retrying(None, 0), finished=False), again_after=1)
+        if self.spec.suspend:
+            text = "Suspended: no pod runs. Set spec.suspend to false to go on."
+            ready = Ready("Unknown", Reason.SUSPENDED, text)
+        elif state.trouble:
+            ready = self._troubled(state.trouble, state.attempt)
+        else:
+            ready = Ready("Unknown", reason, self._progress(state) or message)
+        again = PROGRESS_SECONDS if state.running else None
+        return Decision(self._status(ready, finished=False), desired, keep_run(run), again)
+
+    def _troubled(self, trouble: Trouble, attempt: int) -> Ready:
+        if attempt:
+            return self._retrying(trouble, attempt)
+        return Ready("False", trouble.reason, trouble.message)
+
+    def _retrying(self, trouble: Trouble | None, attempt: int) -> Ready:
+        if trouble is None:
+            text = "The pod is gone and its result with it; the stage is run again."
+            return Ready("Unknown", Reason.RETRYING, text)
+        left = self.spec.retries.limit + 1 - attempt
+        text = f"Attempt {attempt} failed ({trouble.reason}); {left} to go. {trouble.message}"
+        return Ready("Unknown", Reason.RETRYING, text)
+
+    def _progress(self, state: StageState) -> str | None:
+        """Takes the page's figures into the status; returns a sentence about them."""
+        name = state.running["metadata"]["name"] if state.running else ""
+        told = self.kind.progress(self.snapshot.pages.get(name, {}), self.now)
+        if told is None:
+            return None
+        self.status = self.status.model_copy(update={"progress": told[0]})
+        return told[1]
+
+    def _finished(self) -> Decision:
+        """The run is over: its objects stay for their logs, its status as it is."""
+        return Decision(
+            self.status.model_copy(update={"observed_generation": self.snapshot.generation}),
+            keep=keep_run(self.status.run.id),
+        )
+
+    def _end(self, ready: Ready, update: dict[str, Any]) -> Decision:
+        run = self.status.run.model_copy(update={"finished_at": timestamp(self.now)})
+        self.status = self.status.model_copy(update={**update, "run": run})
+        return Decision(self._status(ready, finished=True), keep=keep_run(run.id))
+
+    def _inputs(self, referenced: KnownModel | None) -> Inputs:
+        datasets = self.kind.datasets(self.spec)
+        return gather(self.spec.model, referenced, datasets, self.status.resolved or [])
+
+    def _preflight(self, run: str, inputs: Inputs) -> list[Object]:
+        return preflight_objects(
+            self.snapshot.resource,
+            run,
+            inputs.unlocked,
+            inputs.secrets,
+            self.spec.pod,
+            self.settings,
+            retries=self.spec.retries.limit,
+            suspend=self.spec.suspend,
+        )
+
+    def _objects(self, plan: Plan, stage: str, template: Object) -> list[Object]:
+        owner = self.snapshot.resource
+        work = job(
+            plan,
+            stage,
+            owner,
+            template,
+            retries=self.spec.retries.limit,
+            suspend=self.spec.suspend,
+        )
+        return [plan_map(plan, stage, owner), work]
+
+    def _record_inputs(self, inputs: Inputs) -> None:
+        locked = Ready(
+            "True",
+            Reason.REVISIONS_LOCKED,
+            "; ".join(f"{link.name} {link.digest[:19]}" for link in inputs.made_from) + ".",
+        )
+        conditions = with_condition(
+            self.status.conditions,
+            ConditionType.RESOLVED,
+            locked,
+            self.snapshot.generation,
+            self.now,
+        )
+        self.status = self.status.model_copy(
+            update={"made_from": inputs.made_from, "conditions": conditions}
+        )
+
+    def _status(self, ready: Ready, *, finished: bool) -> Any:
+        return with_ready(self.status, ready, self.snapshot.generation, self.now, finished=finished)
+
+
+def with_ready(status: Any, ready: Ready, generation: int, now: datetime, *, finished: bool) -> Any:
+    """The status with its fold: Ready, phase and observedGeneration."""
+    conditions = with_condition(status.conditions, ConditionType.READY, ready, generation, now)
+    return status.model_copy(
+        update={
+            "conditions": conditions,
+            "phase": phase(ready, finished=finished),
+            "observed_generation": generation,
+        }
+    )
+
+
+def _stopped(desired: list[Object]) -> list[Object]:
+    """The Job held, so that a pod that would never end is ended."""
+    return [
+        {**item, "spec": {**item["spec"], "suspend": True}}
+        for item in desired
+        if item["kind"] == "Job"
+    ]
+
+
+def _begin(status: Any, run: str, now: datetime) -> Any:
+    """A new run: what the former one found is dropped, what it made stays until the new exists."""
+    kept = {"artifact": status.artifact} if getattr(status, "artifact", None) else {}
+    ready = find(status.conditions, ConditionType.READY)
+    return type(status)(
+        run=Run(id=run, started_at=timestamp(now)), conditions=[ready] if ready else None, **kept
+    )

@@ -1,0 +1,1 @@
+"""The only place where the operator talks to Kubernetes."""

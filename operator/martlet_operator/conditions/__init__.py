@@ -1,0 +1,1 @@
+"""Conditions are set and folded here and nowhere else."""

@@ -1,0 +1,18 @@
+"""EvalRun: what it wants of the cluster (desired) and what it says of itself (status)."""
+
+from martlet_api.conditions import Reason
+from martlet_operator.batch.kind import BatchKind
+from martlet_operator.evalrun import desired, status
+
+KIND = BatchKind(
+    kind="EvalRun",
+    stage=desired.STAGE,
+    working=Reason.EVALUATING,
+    datasets=desired.datasets,
+    refusal=desired.refusal,
+    plan=desired.plan,
+    template=desired.template,
+    progress=status.progress,
+    outcome=status.outcome,
+    findings=status.findings,
+)

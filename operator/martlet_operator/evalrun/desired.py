@@ -1,0 +1,68 @@
+"""The plan and the pod of a scoring run: the engine beside the scorer, as it would serve."""
+
+from typing import Any
+
+from martlet_api.contract import ENGINE_PORT, METRICS_PORT, EvaluatePlan, Plan, ServePlan
+from martlet_api.evalrun import EvalRunSpec
+from martlet_operator.batch.kind import plan_of
+from martlet_operator.inputs.models import KnownModel
+from martlet_operator.inputs.wanted import Inputs, WantedDataset
+from martlet_operator.naming import stage_name
+from martlet_operator.pods.containers import container, offline, pod_spec
+from martlet_operator.pods.engine import engine_container
+from martlet_operator.pods.stage import runtime_command, stage_container
+from martlet_operator.pods.volumes import claims_of, mounts, volumes
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+
+STAGE = "evaluate"
+SERVED_NAME = "model"
+
+
+def datasets(spec: EvalRunSpec) -> list[WantedDataset]:
+    return [
+        WantedDataset(f"suite-{suite.name}", suite.dataset, "Evaluation", suite.benchmark)
+        for suite in spec.suites
+    ]
+
+
+def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
+    """Whatever has weights can be scored."""
+    return None
+
+
+def plan(resource: Object, spec: EvalRunSpec, inputs: Inputs, run: str) -> Plan:
+    evaluate = EvaluatePlan(
+        endpoint=f"http://127.0.0.1:{ENGINE_PORT}/v1",
+        served_name=SERVED_NAME,
+        suites=spec.suites,
+        generation=spec.generation,
+    )
+    on_accelerator = spec.pod.accelerator is not None
+    serve = ServePlan(engine=spec.engine.type, on_accelerator=on_accelerator)
+    return plan_of(resource, inputs, run, evaluate=evaluate, serve=serve)
+
+
+def template(spec: EvalRunSpec, plan: Plan, inputs: Inputs, settings: Settings) -> Object:
+    """stage, then the engine as a native sidecar, then the scorer once the engine answers."""
+    assert inputs.model is not None
+    images, claims = settings.images, claims_of(inputs.uris)
+    engine = engine_container(spec.engine, inputs.model, SERVED_NAME, spec.pod, images, claims)
+    scorer = container(
+        STAGE,
+        images.runtime,
+        images.pull_policy,
+        runtime_command(STAGE),
+        mounts(claims),
+        env=offline(),
+    )
+    return pod_spec(
+        spec.pod,
+        init=[
+            stage_container(images, claims, list(inputs.secrets)),
+            {**engine, "restartPolicy": "Always"},
+        ],
+        containers=[{**scorer, "ports": [{"name": "metrics", "containerPort": METRICS_PORT}]}],
+        volumes=volumes(stage_name(plan.name, plan.run, STAGE), claims),
+    )

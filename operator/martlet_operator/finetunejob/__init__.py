@@ -1,0 +1,17 @@
+"""FineTuneJob: what it wants of the cluster (desired) and what it says of itself (status)."""
+
+from martlet_api.conditions import Reason
+from martlet_operator.batch.kind import BatchKind
+from martlet_operator.finetunejob import desired, status
+
+KIND = BatchKind(
+    kind="FineTuneJob",
+    stage=desired.STAGE,
+    working=Reason.TRAINING,
+    datasets=desired.datasets,
+    refusal=desired.refusal,
+    plan=desired.plan,
+    template=desired.template,
+    progress=status.progress,
+    outcome=status.outcome,
+)

@@ -1,0 +1,68 @@
+"""What a training run says: its progress, and how it ended."""
+
+from datetime import datetime, timedelta
+
+from martlet_api import contract
+from martlet_api.conditions import Reason
+from martlet_api.finetunejob import FineTuneJobSpec, TrainingProgress
+from martlet_operator.batch.kind import Finished, Outcome
+from martlet_operator.conditions.fold import Ready, timestamp
+
+_DEFAULT_RANK = 8
+
+
+def progress(gauges: dict[str, float], now: datetime) -> tuple[TrainingProgress, str] | None:
+    """None until the first step is done."""
+    step = int(gauges.get(contract.METRIC_STEP, 0))
+    total = int(gauges.get(contract.METRIC_TOTAL_STEPS, 0))
+    if not step or not total:
+        return None
+    seconds = _seconds_left(gauges, step, total)
+    figures = TrainingProgress(
+        step=step,
+        total_steps=total,
+        epoch=_rounded(gauges.get(contract.METRIC_EPOCH), 3),
+        loss=_rounded(gauges.get(contract.METRIC_LOSS), 4),
+        eval_loss=_rounded(gauges.get(contract.METRIC_EVAL_LOSS), 4),
+        learning_rate=gauges.get(contract.METRIC_LEARNING_RATE),
+        tokens_per_second=_rounded(gauges.get(contract.METRIC_TOKENS_PER_SECOND), 1),
+        finishes_at=timestamp(now + timedelta(seconds=seconds)) if seconds is not None else None,
+        updated_at=timestamp(now),
+    )
+    loss = f", loss {figures.loss}" if figures.loss is not None else ""
+    return figures, f"Step {step} of {total}{loss}."
+
+
+def _seconds_left(gauges: dict[str, float], step: int, total: int) -> float | None:
+    """At the pace so far, from the seconds that training has taken."""
+    elapsed = gauges.get(contract.METRIC_ELAPSED)
+    return None if elapsed is None else elapsed / step * (total - step)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:
+    """The artifact, and how training went."""
+    result = finished.told.train
+    assert result is not None
+    adapter = result.artifact.base is not None
+    artifact = result.artifact.model_copy(
+        update={
+            "run": finished.run,
+            "adapter_rank": (spec.tuner.rank or _DEFAULT_RANK) if adapter else None,
+        }
+    )
+    progress = TrainingProgress(
+        step=result.steps,
+        total_steps=result.steps,
+        loss=_rounded(result.loss, 4),
+        eval_loss=_rounded(result.eval_loss, 4),
+        updated_at=timestamp(finished.now),
+    )
+    loss = f", loss {progress.loss}" if progress.loss is not None else ""
+    text = f"Trained {result.steps} steps{loss}. The artifact is {artifact.uri}."
+    return Outcome(
+        Ready("True", Reason.SUCCEEDED, text), {"artifact": artifact, "progress": progress}
+    )

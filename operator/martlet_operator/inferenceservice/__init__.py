@@ -1,0 +1,1 @@
+"""InferenceService: revisions, the gates before them, the route to them, and what they say."""

@@ -1,0 +1,140 @@
+"""A revision: the Deployment, Service and plan of one model digest and one set of arguments."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from martlet_api import labels
+from martlet_api.contract import ENGINE_PORT, Plan, ServePlan
+from martlet_api.inferenceservice import InferenceServiceSpec
+from martlet_operator.inputs.models import KnownModel
+from martlet_operator.naming import owned_labels, revision_name
+from martlet_operator.pods.containers import pod_spec
+from martlet_operator.pods.engine import engine_container
+from martlet_operator.pods.jobs import owner_reference
+from martlet_operator.pods.stage import stage_container
+from martlet_operator.pods.volumes import claims_of, volumes
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+
+_DRAIN_SECONDS = 10
+_GRACE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The revision that the spec asks for now."""
+
+    name: str
+    model: KnownModel
+
+
+def wanted(
+    resource: Object, spec: InferenceServiceSpec, model: KnownModel, settings: Settings
+) -> Wanted:
+    """Named by what makes it: digests, engine, pod settings and images; not by replicas."""
+    identity = [
+        [item.model_dump(mode="json") for item in model.inputs()],
+        spec.engine.model_dump(mode="json"),
+        spec.pod.model_dump(mode="json"),
+        [settings.images.runtime, settings.images.vllm_cpu, settings.images.vllm_cuda],
+        spec.retry,
+    ]
+    return Wanted(revision_name(resource["metadata"]["name"], identity), model)
+
+
+def objects(
+    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings
+) -> list[Object]:
+    """Plan, Deployment and Service of the revision."""
+    return [
+        _plan_map(resource, spec, want),
+        _deployment(resource, spec, want, settings),
+        service(resource, want.name, want.name),
+    ]
+
+
+def service(resource: Object, name: str, revision: str, about: Object | None = None) -> Object:
+    """A Service on port 8080 before the pods of one revision."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": about or metadata(resource, name, revision=revision),
+        "spec": {
+            "selector": selector(resource, revision),
+            "ports": [{"name": "http", "port": ENGINE_PORT, "targetPort": ENGINE_PORT}],
+        },
+    }
+
+
+def selector(resource: Object, revision: str) -> dict[str, str]:
+    return {labels.NAME: resource["metadata"]["name"], labels.REVISION: revision}
+
+
+def metadata(resource: Object, name: str, **marks: str) -> Object:
+    """Metadata of an owned object; ``marks`` are labels of ours."""
+    own = resource["metadata"]
+    return {
+        "name": name,
+        "namespace": own["namespace"],
+        "labels": owned_labels(resource["kind"], own["name"], **marks),
+        "ownerReferences": [owner_reference(resource)],
+    }
+
+
+def _plan_map(resource: Object, spec: InferenceServiceSpec, want: Wanted) -> Object:
+    own = resource["metadata"]
+    plan = Plan(
+        kind=resource["kind"],
+        namespace=own["namespace"],
+        name=own["name"],
+        run=want.name,
+        inputs=want.model.inputs(),
+        serve=ServePlan(engine=spec.engine.type, on_accelerator=spec.pod.accelerator is not None),
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(resource, want.name, revision=want.name),
+        "immutable": True,
+        "data": {"plan.json": plan.model_dump_json(by_alias=True, exclude_none=True)},
+    }
+
+
+def _deployment(
+    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings
+) -> Object:
+    about = metadata(resource, want.name, revision=want.name)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": about,
+        "spec": {
+            "replicas": spec.replicas,
+            "selector": {"matchLabels": selector(resource, want.name)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
+            },
+            "revisionHistoryLimit": 1,
+            "template": {
+                "metadata": {"labels": about["labels"]},
+                "spec": _pod(resource, spec, want, settings),
+            },
+        },
+    }
+
+
+def _pod(resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings) -> Object:
+    claims = claims_of(want.model.uris)
+    served = resource["metadata"]["name"]
+    engine = engine_container(spec.engine, want.model, served, spec.pod, settings.images, claims)
+    # The pod leaves the endpoints at once but the gateway hears of it later.
+    drain = {"lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
+    return pod_spec(
+        spec.pod,
+        init=[stage_container(settings.images, claims, list(want.model.secrets))],
+        containers=[{**engine, **drain}],
+        volumes=volumes(want.name, claims),
+        grace_seconds=_GRACE_SECONDS,
+    )

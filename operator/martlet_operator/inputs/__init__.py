@@ -1,0 +1,1 @@
+"""From what a spec names to what is known of it: references, digests, and the pods' inputs."""

@@ -1,0 +1,75 @@
+"""A model whose digest is known."""
+
+from dataclasses import dataclass
+
+from martlet_api.contract import Input
+from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model, or an adapter with the ``base`` that it must be laid over."""
+
+    uri: str
+    digest: str
+    revision: str | None = None
+    commit: str | None = None
+    base: "KnownModel | None" = None
+    lora_rank: int | None = None
+    resource: str | None = None
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def uris(self) -> list[str]:
+        return [self.uri, *(self.base.uris if self.base else [])]
+
+    def inputs(self) -> list[Input]:
+        """What the stage container lays out: ``model``, and ``adapter`` if it is one."""
+        if self.base is None:
+            return [self._input("model")]
+        return [self.base._input("model"), self._input("adapter")]
+
+    def _input(self, name: str) -> Input:
+        return Input(
+            name=name,
+            kind="Model",
+            uri=self.uri,
+            revision=self.revision,
+            commit=self.commit,
+            digest=self.digest,
+        )
+
+    def made_from(self) -> list[MadeFrom]:
+        """The links of the chain, the base's included."""
+        own = MadeFrom(
+            name="adapter" if self.base else "model", digest=self.digest, resource=self.resource
+        )
+        return [*(self.base.made_from() if self.base else []), own]
+
+    def as_base(self) -> ArtifactBase:
+        return ArtifactBase(
+            uri=self.uri, revision=self.revision, commit=self.commit, digest=self.digest
+        )
+
+
+def from_resolved(found: ResolvedInput, secrets: tuple[str, ...]) -> KnownModel:
+    """A model that preflight locked."""
+    return KnownModel(found.uri, found.digest, found.revision, found.commit, secrets=secrets)
+
+
+def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -> KnownModel:
+    """What another resource made. ``secrets`` bring its base."""
+    base = artifact.base
+    known_base = (
+        KnownModel(base.uri, base.digest, base.revision, base.commit, secrets=secrets)
+        if base
+        else None
+    )
+    return KnownModel(
+        artifact.uri,
+        artifact.digest,
+        base=known_base,
+        lora_rank=artifact.adapter_rank,
+        resource=resource,
+        secrets=secrets if base else (),
+    )

@@ -1,0 +1,108 @@
+"""What a spec asks to be brought, and what of it is locked already."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from martlet_api.contract import Input
+from martlet_api.references import DatasetSource, ModelSource, TrainedModelSource
+from martlet_api.runs import MadeFrom, ResolvedInput
+from martlet_operator.inputs.models import KnownModel, from_resolved
+from martlet_operator.inputs.references import References, Waiting, referenced_model
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class WantedDataset:
+    """A data file and what its rows must be."""
+
+    name: str
+    source: DatasetSource
+    rows: Literal["Training", "Evaluation", "Text"]
+    benchmark: str | None = None
+    max_samples: int | None = None
+
+    def input(self, found: ResolvedInput | None) -> Input:
+        return Input(
+            name=self.name,
+            kind="Dataset",
+            uri=self.source.uri,
+            revision=self.source.revision,
+            commit=found.commit if found else None,
+            digest=found.digest if found else None,
+            rows=self.rows,
+            benchmark=self.benchmark,
+            max_samples=self.max_samples or self.source.max_samples,
+        )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """``model`` is None until its digest is known; ``unlocked`` is what preflight must resolve."""
+
+    model: KnownModel | None
+    locked: list[Input]
+    unlocked: list[Input]
+    made_from: list[MadeFrom]
+    secrets: tuple[str, ...]
+
+    @property
+    def uris(self) -> list[str]:
+        return [item.uri for item in (*self.locked, *self.unlocked)]
+
+
+def model_of(
+    source: ModelSource | TrainedModelSource, references: References
+) -> KnownModel | Waiting | None:
+    """A model named by ``from``; None for one named by URI, which preflight locks."""
+    return referenced_model(source.from_, references) if source.from_ else None
+
+
+def gather(
+    source: ModelSource | TrainedModelSource,
+    referenced: KnownModel | None,
+    datasets: list[WantedDataset],
+    resolved: list[ResolvedInput],
+) -> Inputs:
+    """Sorts the inputs into what is locked and what is not."""
+    found = {item.name: item for item in resolved}
+    model = referenced or _resolved_model(source, found.get(MODEL))
+    wanted = [dataset.input(found.get(dataset.name)) for dataset in datasets]
+    inputs = [*(model.inputs() if model else [_unlocked_model(source)]), *wanted]
+    chain = model.made_from() if model else []
+    return Inputs(
+        model=model,
+        locked=[item for item in inputs if item.digest],
+        unlocked=[item for item in inputs if not item.digest],
+        made_from=[
+            *chain,
+            *(MadeFrom(name=i.name, digest=i.digest) for i in wanted if i.digest),
+        ],
+        secrets=_secrets(source, model, datasets),
+    )
+
+
+def _resolved_model(
+    source: ModelSource | TrainedModelSource, found: ResolvedInput | None
+) -> KnownModel | None:
+    return from_resolved(found, _secret(source)) if found else None
+
+
+def _unlocked_model(source: ModelSource | TrainedModelSource) -> Input:
+    assert source.uri is not None
+    return Input(name=MODEL, kind="Model", uri=source.uri, revision=source.revision)
+
+
+def _secret(source: ModelSource | TrainedModelSource | DatasetSource) -> tuple[str, ...]:
+    return (source.secret_ref.name,) if source.secret_ref else ()
+
+
+def _secrets(
+    source: ModelSource | TrainedModelSource,
+    model: KnownModel | None,
+    datasets: list[WantedDataset],
+) -> tuple[str, ...]:
+    names = {*_secret(source), *(model.secrets if model else ())}
+    for dataset in datasets:
+        names.update(_secret(dataset.source))
+    return tuple(sorted(names))

@@ -1,0 +1,1 @@
+"""Pods: what they are made of (pure builders), and what their status says."""

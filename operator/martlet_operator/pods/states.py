@@ -1,0 +1,167 @@
+"""What a pod's status says: its result, or what keeps it from one."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from martlet_api.conditions import Reason
+from martlet_api.contract import EXIT_USER_ERROR, Termination
+
+Object = dict[str, Any]
+
+_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_SECRET = re.compile(r'secret "([^"]+)" not found')
+_LOG_TAIL = 600
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a pod does not get on. ``user_error``: the same pod would fail again; ``told``: what our
+    runtime said of it."""
+
+    reason: Reason
+    message: str
+    user_error: bool = False
+    told: Termination | None = None
+
+
+def newest_first(pods: Iterable[Object]) -> list[Object]:
+    return sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
+
+
+def container_statuses(pod: Object) -> Iterator[Object]:
+    """Of all containers, init containers first."""
+    status = pod.get("status", {})
+    yield from status.get("initContainerStatuses", [])
+    yield from status.get("containerStatuses", [])
+
+
+def termination_of(pod: Object, container: str) -> tuple[int, str] | None:
+    """Exit code and termination message of a container that has ended."""
+    for status in container_statuses(pod):
+        ended = status.get("state", {}).get("terminated")
+        if status["name"] == container and ended:
+            return ended["exitCode"], ended.get("message", "")
+    return None
+
+
+def parse_termination(message: str) -> Termination | None:
+    """The result that our runtime wrote; None where the text is somebody else's."""
+    try:
+        return Termination.model_validate_json(message)
+    except ValidationError:
+        return None
+
+
+def is_running(pod: Object, container: str) -> bool:
+    return any(
+        s["name"] == container and "running" in s.get("state", {}) for s in container_statuses(pod)
+    )
+
+
+def blocked(pod: Object) -> Trouble | None:
+    """What keeps a pod from starting, though it may go on by itself once mended."""
+    if pod.get("status", {}).get("phase") not in ("Pending", "Running"):
+        return None
+    return _unschedulable(pod) or _waiting(pod)
+
+
+def _unschedulable(pod: Object) -> Trouble | None:
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition["type"] != "PodScheduled" or condition["status"] != "False":
+            continue
+        message = condition.get("message", "")
+        if claim := _CLAIM.search(message):
+            return missing_claim(claim[1])
+        return Trouble(
+            Reason.UNSCHEDULABLE,
+            f"No node can take the pod: {message.rstrip('.')}. It starts by itself when one can; "
+            "otherwise change spec.pod.",
+        )
+    return None
+
+
+def missing_claim(name: str) -> Trouble:
+    return Trouble(
+        Reason.VOLUME_CLAIM_NOT_FOUND,
+        f"PersistentVolumeClaim {name} does not exist in this namespace. Create it, and the pod "
+        "starts by itself; or correct the pvc:// URI.",
+    )
+
+
+def _waiting(pod: Object) -> Trouble | None:
+    for status in container_statuses(pod):
+        waiting = status.get("state", {}).get("waiting")
+        if not waiting:
+            continue
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in _IMAGE_REASONS:
+            return Trouble(
+                Reason.IMAGE_CANNOT_BE_PULLED,
+                f"Image {status['image']} of container {status['name']} cannot be pulled: "
+                f"{message or reason}. It is tried again by itself; correct spec.pod.image, or "
+                "give the node access to it.",
+            )
+        if secret := _SECRET.search(message):
+            return Trouble(
+                Reason.SECRET_NOT_FOUND,
+                f"Secret {secret[1]} does not exist in this namespace. Create it, and the pod "
+                "starts by itself; or correct secretRef.",
+            )
+        if reason in ("CreateContainerConfigError", "CreateContainerError"):
+            return Trouble(
+                Reason.POD_REFUSED, f"Container {status['name']} cannot be made: {message}."
+            )
+    return None
+
+
+def failure(pod: Object) -> Trouble | None:
+    """Why a pod failed, by the first container that ended badly."""
+    if pod.get("status", {}).get("reason") == "Evicted":
+        text = pod["status"].get("message", "the node was short of something")
+        return Trouble(Reason.POD_FAILED, f"The pod was evicted: {text}")
+    for status in container_statuses(pod):
+        ended = status.get("state", {}).get("terminated")
+        if ended and ended["exitCode"] != 0:
+            return container_failure(status["name"], ended)
+    if pod.get("status", {}).get("phase") == "Failed":
+        text = pod["status"].get("message") or pod["status"].get("reason") or "no reason was given"
+        return Trouble(Reason.POD_FAILED, f"The pod failed: {text}.")
+    return None
+
+
+def container_failure(name: str, ended: Object) -> Trouble:
+    """Why one container ended: killed for memory, our own message, or its last log lines."""
+    if ended.get("reason") == "OOMKilled":
+        return Trouble(
+            Reason.OUT_OF_MEMORY,
+            f"Container {name} used more memory than its limit and was killed. Raise "
+            "spec.pod.resources.limits.memory, or make the work smaller (shorter maxLength, "
+            "smaller microBatchSize or maxModelLen).",
+            user_error=True,
+        )
+    message = ended.get("message", "")
+    if told := parse_termination(message):
+        return Trouble(told.reason, told.message, ended["exitCode"] == EXIT_USER_ERROR, told)
+    tail = message.strip()[-_LOG_TAIL:]
+    said = f" Its last lines: {tail}" if tail else ""
+    return Trouble(
+        Reason.POD_FAILED,
+        f"Container {name} ended with exit code {ended['exitCode']}.{said}",
+        ended["exitCode"] == EXIT_USER_ERROR,
+    )
+
+
+def restarting(pod: Object, container: str, at_least: int) -> Trouble | None:
+    """A container that keeps dying though its pod lives on."""
+    for status in container_statuses(pod):
+        last = status.get("lastState", {}).get("terminated") or status.get("state", {}).get(
+            "terminated"
+        )
+        if status["name"] == container and last and status.get("restartCount", 0) >= at_least:
+            return container_failure(container, last)
+    return None

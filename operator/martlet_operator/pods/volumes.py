@@ -1,0 +1,55 @@
+"""Volumes of a pod: the claims that its URIs name, and the scratch space."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from martlet_api.contract import INPUTS_PATH, VOLUMES_PATH, WORK_PATH
+
+Object = dict[str, Any]
+
+PLAN = "plan"
+_PLAN_FOLDER = "/etc/martlet"
+
+
+def claim_of(uri: str) -> str | None:
+    """The claim that a ``pvc://CLAIM/PATH`` names; None for other schemes."""
+    scheme, _, rest = uri.partition("://")
+    return rest.split("/", 1)[0] if scheme == "pvc" else None
+
+
+def claims_of(uris: Iterable[str]) -> list[str]:
+    """The claims of some URIs, each once, sorted."""
+    return sorted({claim for uri in uris if (claim := claim_of(uri))})
+
+
+def volumes(plan_name: str, claims: Iterable[str]) -> list[Object]:
+    """The plan, scratch space, and every claim."""
+    return [
+        {"name": PLAN, "configMap": {"name": plan_name}},
+        {"name": "inputs", "emptyDir": {}},
+        {"name": "work", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "shm", "emptyDir": {"medium": "Memory"}},
+        *({"name": _name(c), "persistentVolumeClaim": {"claimName": c}} for c in claims),
+    ]
+
+
+def mounts(
+    claims: Iterable[str], *, writable: str | None = None, inputs_writable: bool = False
+) -> list[Object]:
+    """All mounts of one container; claims are read-only but the ``writable`` one."""
+    return [
+        {"name": PLAN, "mountPath": _PLAN_FOLDER, "readOnly": True},
+        {"name": "inputs", "mountPath": INPUTS_PATH, "readOnly": not inputs_writable},
+        {"name": "work", "mountPath": WORK_PATH},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
+        *(
+            {"name": _name(c), "mountPath": f"{VOLUMES_PATH}/{c}", "readOnly": c != writable}
+            for c in claims
+        ),
+    ]
+
+
+def _name(claim: str) -> str:
+    return f"claim-{claim.replace('.', '-')}"[:63]

@@ -1,0 +1,48 @@
+"""The plan and the pod of a quantization run."""
+
+from typing import Any
+
+from martlet_api.contract import Plan, QuantizePlan
+from martlet_api.quantizedmodel import QuantizedModelSpec
+from martlet_operator.batch.kind import plan_of
+from martlet_operator.batch.output import output_plan
+from martlet_operator.batch.template import working_template
+from martlet_operator.inputs.models import KnownModel
+from martlet_operator.inputs.wanted import Inputs, WantedDataset
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+
+STAGE = "quantize"
+
+
+def datasets(spec: QuantizedModelSpec) -> list[WantedDataset]:
+    calibration = spec.calibration
+    return [
+        WantedDataset(
+            "calibration", calibration.dataset, "Training", max_samples=calibration.samples
+        ),
+        WantedDataset("perplexity", spec.gate.perplexity.dataset, "Text"),
+    ]
+
+
+def refusal(spec: QuantizedModelSpec, model: KnownModel | None) -> str | None:
+    """Adapters are merged first, so whatever a FineTuneJob makes can be compressed."""
+    return None
+
+
+def plan(resource: Object, spec: QuantizedModelSpec, inputs: Inputs, run: str) -> Plan:
+    quantize = QuantizePlan(
+        engine=spec.engine,
+        on_accelerator=spec.pod.accelerator is not None,
+        ladder=spec.ladder,
+        calibration_samples=spec.calibration.samples,
+        calibration_max_length=spec.calibration.max_length,
+        max_increase_percent=spec.gate.perplexity.max_increase_percent,
+        output=output_plan(resource, spec.output, inputs, run),
+    )
+    return plan_of(resource, inputs, run, quantize=quantize)
+
+
+def template(spec: QuantizedModelSpec, plan: Plan, inputs: Inputs, settings: Settings) -> Object:
+    return working_template(STAGE, spec.pod, plan, inputs, settings, spec.output.uri)

@@ -1,0 +1,58 @@
+"""What a quantization run says: its rungs, and the one that was kept."""
+
+from datetime import datetime
+from typing import Any
+
+from martlet_api import contract
+from martlet_api.conditions import Reason
+from martlet_api.contract import Termination
+from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizeProgress, RungResult
+from martlet_operator.batch.kind import Finished, Outcome
+from martlet_operator.conditions.fold import Ready, timestamp
+
+
+def progress(gauges: dict[str, float], now: datetime) -> tuple[QuantizeProgress, str] | None:
+    """None until the first rung is tried."""
+    total = int(gauges.get(contract.METRIC_RUNGS, 0))
+    if not total:
+        return None
+    rung = int(gauges.get(contract.METRIC_RUNG, 0))
+    figures = QuantizeProgress(rung=rung, rungs=total, updated_at=timestamp(now))
+    return figures, f"Tries rung {rung} of {total}."
+
+
+def outcome(spec: QuantizedModelSpec, finished: Finished) -> Outcome:
+    """The first rung within the gate; a pod that found none says so by its exit code."""
+    result = finished.told.quantize
+    assert result is not None
+    assert result.artifact is not None
+    chosen = next(rung for rung in result.rungs if rung.passed)
+    artifact = result.artifact.model_copy(update={"run": finished.run})
+    update = {
+        "rungs": result.rungs,
+        "chosen": chosen,
+        "baseline_perplexity": result.baseline_perplexity,
+        "source_bytes": result.source_bytes,
+        "artifact": artifact,
+        "progress": None,
+    }
+    text = f"{describe(chosen)}; {artifact.bytes} bytes of {result.source_bytes}."
+    return Outcome(Ready("True", Reason.SUCCEEDED, text), update)
+
+
+def findings(told: Termination) -> dict[str, Any]:
+    """The rungs that were tried though none passed."""
+    if told.quantize is None:
+        return {}
+    return {
+        "rungs": told.quantize.rungs,
+        "baseline_perplexity": told.quantize.baseline_perplexity,
+        "source_bytes": told.quantize.source_bytes,
+    }
+
+
+def describe(rung: RungResult) -> str:
+    """A rung in a few words."""
+    if rung.increase_percent is None:
+        return f"{rung.method}: {rung.message or 'not measured'}"
+    return f"{rung.method} raises perplexity by {rung.increase_percent:.2f} %"

@@ -1,0 +1,1 @@
+"""The one loop: a queue of keys, a snapshot, a pure decision, and what is written of it."""

@@ -1,0 +1,98 @@
+"""Reads all that a decision may look at."""
+
+import asyncio
+from typing import Any
+
+from martlet_api.contract import METRICS_PORT
+from martlet_operator.cluster.client import Client
+from martlet_operator.cluster.pages import read_gauges
+from martlet_operator.inputs.references import reference_of
+from martlet_operator.naming import owner_selector
+from martlet_operator.pods.states import is_running
+from martlet_operator.reconcile.queue import Key
+from martlet_operator.reconcile.snapshot import Snapshot
+
+Object = dict[str, Any]
+Reference = tuple[str, str]
+
+_OWNED_KINDS = {
+    "FineTuneJob": ("Job", "ConfigMap"),
+    "EvalRun": ("Job", "ConfigMap"),
+    "QuantizedModel": ("Job", "ConfigMap"),
+    "InferenceService": ("Job", "ConfigMap", "Deployment", "Service", "HTTPRoute"),
+}
+_REPORTING_CONTAINERS = ("train", "evaluate", "quantize")
+_REFERENCE_DEPTH = 32
+
+
+async def gather(client: Client, key: Key, resource: Object) -> Snapshot:
+    """The snapshot of one resource. Reads happen side by side."""
+    selector = owner_selector(key.kind, key.name)
+    kinds = (*_OWNED_KINDS[key.kind], "Pod")
+    lists = await asyncio.gather(*(client.list(kind, key.namespace, selector) for kind in kinds))
+    owned = [item for found in lists[:-1] for item in found]
+    pods = lists[-1]
+    references, pages, warnings = await asyncio.gather(
+        _references(client, key, resource), _pages(pods), _warnings(client, key, owned, pods)
+    )
+    return Snapshot(resource, references, owned, pods, pages, warnings)
+
+
+def direct_references(resource: Object) -> set[Reference]:
+    """(kind, name) of all that a resource names."""
+    gates = resource.get("spec", {}).get("gates") or []
+    named = {("EvalRun", gate["evalRun"]) for gate in gates}
+    model = reference_of(resource)
+    return named | ({model} if model else set())
+
+
+async def _references(client: Client, key: Key, resource: Object) -> dict[Reference, Object | None]:
+    """What the resource names, and what that names, so that a circle can be seen."""
+    found: dict[Reference, Object | None] = {(key.kind, key.name): resource}
+    wanted = direct_references(resource) - set(found)
+    for _ in range(_REFERENCE_DEPTH):
+        if not wanted:
+            break
+        names = sorted(wanted)
+        objects = await asyncio.gather(*(client.get(k, key.namespace, n) for k, n in names))
+        found.update(zip(names, objects, strict=True))
+        following = {reference_of(item) for item in objects}
+        wanted = {item for item in following if item} - set(found)
+    return found
+
+
+async def _pages(pods: list[Object]) -> dict[str, dict[str, float]]:
+    reporting = [
+        pod
+        for pod in pods
+        if any(is_running(pod, name) for name in _REPORTING_CONTAINERS)
+        and pod.get("status", {}).get("podIP")
+    ]
+    pages = await asyncio.gather(
+        *(read_gauges(pod["status"]["podIP"], METRICS_PORT) for pod in reporting)
+    )
+    names = [pod["metadata"]["name"] for pod in reporting]
+    return {name: page for name, page in zip(names, pages, strict=True) if page}
+
+
+async def _warnings(
+    client: Client, key: Key, owned: list[Object], pods: list[Object]
+) -> dict[str, str]:
+    """Why Jobs that should have pods have none; only then Events are asked for."""
+    owners = {ref["name"] for pod in pods for ref in pod["metadata"].get("ownerReferences", [])}
+    bare = [
+        item["metadata"]["name"]
+        for item in owned
+        if item["kind"] == "Job"
+        and item["metadata"]["name"] not in owners
+        and not item["spec"].get("suspend")
+        and not item.get("status", {}).get("conditions")
+    ]
+    return {name: text for name in bare if (text := await _warning(client, key.namespace, name))}
+
+
+async def _warning(client: Client, namespace: str, name: str) -> str | None:
+    fields = f"involvedObject.name={name},type=Warning"
+    events = await client.list("Event", namespace, fields=fields)
+    newest = sorted(events, key=lambda e: e.get("lastTimestamp") or "")
+    return str(newest[-1].get("message", "")) if newest else None

@@ -1,0 +1,174 @@
+"""One pass over one resource: read, decide, write what differs."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from martlet_api.conditions import Condition, ConditionType, Reason
+from martlet_api.kinds import KINDS
+from martlet_operator import metrics
+from martlet_operator.batch.run import with_ready
+from martlet_operator.cluster import events
+from martlet_operator.cluster.apply import Applier
+from martlet_operator.cluster.client import Client
+from martlet_operator.conditions.fold import Ready, find
+from martlet_operator.errors import Refused
+from martlet_operator.reconcile import kinds
+from martlet_operator.reconcile.decision import Decision, pruned
+from martlet_operator.reconcile.dependents import Dependents
+from martlet_operator.reconcile.gather import direct_references, gather
+from martlet_operator.reconcile.queue import Key
+from martlet_operator.reconcile.snapshot import Snapshot
+from martlet_operator.settings import Settings
+
+Object = dict[str, Any]
+log = logging.getLogger(__name__)
+
+_CONDITIONS = TypeAdapter(list[Condition])
+_WARNING_STATES = ("False",)
+
+
+class Reconciler:
+    """Holds what is remembered for speed alone; a new one comes to the same results."""
+
+    def __init__(self, client: Client, settings: Settings, dependents: Dependents) -> None:
+        self._client, self._settings, self._dependents = client, settings, dependents
+        self._applier = Applier(client)
+        self._phases = metrics.PhaseCount()
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Brings one resource forward; returns the seconds after which it must be seen again.
+
+        Raises the errors of ``martlet_operator.errors`` where the API server did not answer: the
+        loop tries again.
+        """
+        started = time.monotonic()
+        try:
+            again = await self._reconcile(key)
+        except Exception:
+            metrics.RECONCILES.labels(controller=key.kind, result="error").inc()
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            metrics.RECONCILE_SECONDS.labels(controller=key.kind).observe(seconds)
+        result = "requeue_after" if again else "success"
+        metrics.RECONCILES.labels(controller=key.kind, result=result).inc()
+        return again
+
+    async def _reconcile(self, key: Key) -> float | None:
+        resource = await self._client.get(key.kind, key.namespace, key.name)
+        if resource is None or "deletionTimestamp" in resource["metadata"]:
+            # What it owns has an owner reference: the garbage collector takes it.
+            self._dependents.forget(key)
+            self._phases.set(*key, None)
+            return None
+        self._dependents.names(key, direct_references(resource))
+        snapshot = await gather(self._client, key, resource)
+        decision = self._decide(key, snapshot)
+        status = await self._carry_out(key, snapshot, decision)
+        self._phases.set(*key, status.phase)
+        return decision.again_after
+
+    def _decide(self, key: Key, snapshot: Snapshot) -> Decision:
+        now = datetime.now(UTC)
+        try:
+            parsed = kinds.parse(key.kind, snapshot.resource)
+        except ValidationError as error:
+            return self._invalid(key, snapshot, error, now)
+        return kinds.decide(key.kind, parsed, snapshot, self._settings, now)
+
+    def _invalid(
+        self, key: Key, snapshot: Snapshot, error: ValidationError, now: datetime
+    ) -> Decision:
+        """A spec that an older CRD let through: say so and touch nothing."""
+        text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        ready = Ready("False", Reason.INVALID_SPEC, f"{text}. Correct the spec.")
+        empty = status_class(key.kind)()
+        status = with_ready(empty, ready, snapshot.generation, now, finished=True)
+        everything = tuple(next(iter(o["metadata"]["labels"].items())) for o in snapshot.owned)
+        return Decision(status, keep=everything)
+
+    async def _carry_out(self, key: Key, snapshot: Snapshot, decision: Decision) -> Any:
+        """Writes objects, then the status: an operator killed in between writes both again."""
+        try:
+            await self._write_objects(snapshot, decision)
+            status = decision.status
+        except Refused as error:
+            status = self._refused(key, snapshot, decision, error)
+        await self._write_status(snapshot, status)
+        return status
+
+    def _refused(self, key: Key, snapshot: Snapshot, decision: Decision, error: Refused) -> Any:
+        log.warning("%s %s/%s: %s", *key, error)
+        text = f"The API server refused what this needs: {error.message} It is tried again."
+        ready = Ready("False", Reason.REFUSED_BY_API, text)
+        now = datetime.now(UTC)
+        return with_ready(decision.status, ready, snapshot.generation, now, finished=False)
+
+    async def _write_objects(self, snapshot: Snapshot, decision: Decision) -> None:
+        for desired in decision.desired:
+            live = snapshot.owned_object(desired["kind"], desired["metadata"]["name"])
+            if live is None:
+                await self._check_free(desired)
+            await self._applier.apply(desired, live)
+        for stale in pruned(decision, snapshot.owned):
+            await self._client.delete(stale)
+
+    async def _check_free(self, desired: Object) -> None:
+        """An object of that name that is somebody else's is left alone."""
+        metadata = desired["metadata"]
+        found = await self._client.get(desired["kind"], metadata["namespace"], metadata["name"])
+        if found and not _has_labels(found, metadata["labels"]):
+            raise Refused(
+                409,
+                f"{desired['kind']} {metadata['name']} exists already and is not Martlet's. "
+                "Remove it, or give this resource another name.",
+            )
+
+    async def _write_status(self, snapshot: Snapshot, status: Any) -> None:
+        """Once, if it changed; then an Event if Ready's reason did."""
+        resource = snapshot.resource
+        wanted = status.to_dict()
+        if wanted == (resource.get("status") or {}):
+            return
+        metadata = resource["metadata"]
+        await self._client.apply_status(
+            {
+                "apiVersion": resource["apiVersion"],
+                "kind": resource["kind"],
+                "metadata": {key: metadata[key] for key in ("name", "namespace", "uid")},
+                "status": wanted,
+            }
+        )
+        await self._tell(resource, status)
+
+    async def _tell(self, resource: Object, status: Any) -> None:
+        ready = find(status.conditions, ConditionType.READY)
+        former = _former_ready(resource)
+        if ready is None or (former and former.reason == ready.reason):
+            return
+        kind = "Warning" if ready.status in _WARNING_STATES else "Normal"
+        new = events.event(resource, kind, ready.reason, ready.message, datetime.now(UTC))
+        try:
+            await events.record(self._client, new)
+        except Refused as error:
+            log.warning("Event about %s was refused: %s", resource["metadata"]["name"], error)
+
+
+def status_class(kind: str) -> Any:
+    """The status class of a kind."""
+    annotation = KINDS[kind].model_fields["status"].annotation
+    return annotation.__args__[0] if annotation is not None else None
+
+
+def _former_ready(resource: Object) -> Condition | None:
+    found = (resource.get("status") or {}).get("conditions", [])
+    return find(_CONDITIONS.validate_python(found), ConditionType.READY)
+
+
+def _has_labels(item: Object, labels: dict[str, str]) -> bool:
+    own = item["metadata"].get("labels", {})
+    return all(own.get(key) == value for key, value in labels.items())

@@ -1,0 +1,45 @@
+"""All that a decision may look at."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from martlet_operator.inputs.references import References
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A resource, what it refers to, what it owns, and what its pods report.
+
+    ``pages`` maps a pod's name to the gauges of its metrics page, of running pods alone.
+    ``warnings`` maps the name of an owned object to the newest Warning Event about it, of objects
+    that should have pods and have none.
+    """
+
+    resource: Object
+    references: References = field(default_factory=dict)
+    owned: list[Object] = field(default_factory=list)
+    pods: list[Object] = field(default_factory=list)
+    pages: dict[str, dict[str, float]] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def namespace(self) -> str:
+        return str(self.resource["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        return str(self.resource["metadata"]["name"])
+
+    @property
+    def generation(self) -> int:
+        return int(self.resource["metadata"].get("generation", 0))
+
+    def owned_object(self, kind: str, name: str) -> Object | None:
+        return next(
+            (o for o in self.owned if o["kind"] == kind and o["metadata"]["name"] == name), None
+        )
+
+    def pods_with(self, label: str, value: str) -> list[Object]:
+        return [p for p in self.pods if p["metadata"].get("labels", {}).get(label) == value]
