@@ -7,6 +7,7 @@ programs belong to one module. Afterwards Go's build cache answers in seconds.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -30,9 +31,25 @@ def build(settings: Settings) -> None:
     """Build every program into the bin folder; raises CommandError with the log's name."""
     if shutil.which("go") is None:
         raise CommandError("Go is not installed: Go 1.26 or newer must be on the PATH")
+    stamp, wanted = settings.bin / "built-from", fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    _build(settings)
+    stamp.write_text(wanted)
+
+
+def fingerprint() -> str:
+    """A digest of all that decides what is built: Go's version, our module, how it is built."""
+    content = hashlib.sha256(run(["go", "version"]).encode())
+    files = [path for path in GO_MODULE.rglob("*") if path.is_file()]
+    for path in sorted([*files, Path(__file__), Path(trim.__file__)]):
+        content.update(path.name.encode() + path.read_bytes())
+    return content.hexdigest()
+
+
+def _build(settings: Settings) -> None:
     settings.bin.mkdir(parents=True, exist_ok=True)
     log = settings.logs / "go-build.log"
-    logged(["go", "mod", "download"], log, environment=ENVIRONMENT, folder=GO_MODULE)
     modfile = trim.write(settings.folder / "go", modules(list(trim.NOT_COPIED)))
     output = settings.bin / "built"
     output.mkdir(exist_ok=True)

@@ -37,14 +37,17 @@ class ImageError(Exception):
 
 def import_images(settings: Settings, names: list[str]) -> None:
     """Make images of buildah's store runnable in the cluster; raises ImageError."""
-    known = snapshots(settings)
     for name in names:
         image = store.find(settings.buildah_root, name)
-        for layer in image.layers:
-            if layer.chain not in known:
-                _link_layer(settings, layer)
-                known.add(layer.chain)
+        known = snapshots(settings)
+        new = [layer for layer in image.layers if layer.chain not in known]
+        for layer in new:
+            _link_layer(settings, layer)
         _import(settings, archive(name, image.config, [layer.digest for layer in image.layers]))
+        for layer in new:
+            # `ctr` made it for ever; from now on the image holds it, and lets go with its name.
+            run([*ctr(settings), "snapshots", "label", layer.chain, "containerd.io/gc.root="])
+    _forget_unnamed(settings)
 
 
 def snapshots(settings: Settings) -> set[str]:
@@ -55,6 +58,17 @@ def snapshots(settings: Settings) -> set[str]:
         if key.startswith("import-"):
             run([*ctr(settings), "snapshots", "remove", key])
     return {key for key, kind in found.items() if kind == "Committed"}
+
+
+def _forget_unnamed(settings: Settings) -> None:
+    """Drop images whose name now belongs to a newer build, so that their layers go."""
+    lines = run([*ctr(settings), "images", "list"]).splitlines()[1:]
+    # Columns: name, media type, digest. Kubernetes' plugin adds a second name, the image's id.
+    found = [(words[0], words[2]) for line in lines if (words := line.split())]
+    named = {digest for name, digest in found if not name.startswith("sha256:")}
+    for name, digest in found:
+        if digest not in named:
+            run([*ctr(settings), "images", "remove", name])
 
 
 def _link_layer(settings: Settings, layer: store.Layer) -> None:
