@@ -1,0 +1,93 @@
+"""Writes an artifact: under a temporary name, synced, renamed."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from martlet_api.contract import OutputPlan
+from martlet_api.runs import Artifact, ArtifactBase
+from martlet_runtime.artifacts.manifest import MANIFEST, Listing, list_files, read_manifest
+from martlet_runtime.paths import Paths
+
+RECORD = "martlet-record.json"
+
+
+def write(
+    paths: Paths,
+    output: OutputPlan,
+    kind: str,
+    base: ArtifactBase | None,
+    build: Callable[[Path], None],
+) -> Artifact:
+    """Lets ``build`` fill a folder, which then appears at ``output.uri``.
+
+    If an earlier attempt of the same run finished the artifact, that one is taken as it is.
+    OSError where the volume is full or not writable.
+    """
+    final = paths.of_claim(output.uri)
+    listing = read_manifest(final)
+    if listing is None:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(final)
+        listing = _build(final, output, build)
+    return Artifact(
+        uri=output.uri, digest=listing.digest, format=kind, bytes=listing.bytes, base=base
+    )
+
+
+def _build(final: Path, output: OutputPlan, build: Callable[[Path], None]) -> Listing:
+    partial = final.with_name(f".{final.name}.partial-{secrets.token_hex(4)}")
+    partial.mkdir()
+    try:
+        build(partial)
+        (partial / RECORD).write_text(_record(output))
+        listing = list_files(partial)
+        (partial / MANIFEST).write_bytes(listing.canonical())
+        _make_readable(partial)
+        _sync(partial)
+        partial.rename(final)
+        _sync_folder(final.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return listing
+
+
+def _record(output: OutputPlan) -> str:
+    links = [link.to_dict() for link in output.made_from]
+    record = {**output.record, "madeFrom": links}
+    return json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _remove_leftovers(final: Path) -> None:
+    """What killed attempts of this run left; a run has one working pod at a time."""
+    for path in final.parent.glob(f".{final.name}.partial-*"):
+        shutil.rmtree(path)
+
+
+def _make_readable(root: Path) -> None:
+    """For pods of another user: a read-only mount keeps the modes as they are."""
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _sync(root: Path) -> None:
+    for path in root.rglob("*"):
+        _sync_folder(path) if path.is_dir() else _sync_file(path)
+    _sync_folder(root)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

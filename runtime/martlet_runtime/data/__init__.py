@@ -1,0 +1,7 @@
+"""Data files: rows with their line numbers, and what rows must be."""
+
+from martlet_runtime.data.evaluation import read_evaluation
+from martlet_runtime.data.text import read_text
+from martlet_runtime.data.training import read_training
+
+__all__ = ["read_evaluation", "read_text", "read_training"]
