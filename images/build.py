@@ -41,14 +41,14 @@ def _digest(image: Image, digests: dict[str, str]) -> str:
 
 def _built(image: Image, digest: str, store: Store) -> str:
     if store.inputs(image.tag) == digest:
-        return f"{image.name:10} unchanged         {store.size(image.tag):>8}"
+        return f"{image.name:11} unchanged         {store.size(image.tag):>8}"
     start = time.monotonic()
     if image == DEBIAN:
         debian.build(store, image.tag, digest)
     else:
         store.logged(image.name, store.command(*_build_arguments(image, digest)))
     seconds = time.monotonic() - start
-    return f"{image.name:10} built in {seconds:5.0f} s  {store.size(image.tag):>8}"
+    return f"{image.name:11} built in {seconds:5.0f} s  {store.size(image.tag):>8}"
 
 
 def _build_arguments(image: Image, digest: str) -> list[str]:
@@ -66,12 +66,21 @@ def _volumes() -> list[str]:
     volumes = []
     if CERTIFICATES.exists():
         volumes.append(f"{CERTIFICATES}:{CERTIFICATES}:ro")
-    uv = shutil.which("uv")
+    beside_this_python = str(Path(sys.executable).parent)
+    uv = shutil.which("uv") or shutil.which("uv", path=beside_this_python)
     if uv:
-        cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
-        Path(cache.stdout.strip()).mkdir(parents=True, exist_ok=True)
-        volumes += [f"{Path(uv).resolve().parent}:/run/uv:ro", f"{cache.stdout.strip()}:/run/uv-cache"]
+        answer = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
+        cache = Path(answer.stdout.strip())
+        cache.mkdir(parents=True, exist_ok=True)
+        volumes += [f"{Path(uv).resolve().parent}:/run/uv:ro", f"{cache}:/run/uv-cache"]
     return volumes
+
+
+def _missing() -> list[str]:
+    """What is to be done before a build can start."""
+    packages = [name for name in ("buildah", "debootstrap") if not shutil.which(name)]
+    wanted = [f"install {' '.join(packages)} with apt-get"] if packages else []
+    return wanted + (["become root"] if os.geteuid() else [])
 
 
 def main() -> int:
@@ -82,6 +91,9 @@ def main() -> int:
     unknown = sorted(set(asked) - set(BY_NAME))
     if unknown:
         parser.error(f"no image is called {', '.join(unknown)}; there are {names}")
+    missing = _missing()
+    if missing:
+        parser.error(f"first {' and '.join(missing)}")
     folder = Path(os.environ.get("MARTLET_CLUSTER_DIR") or ROOT / ".cluster").absolute()
     try:
         build_all(with_bases(asked), Store(folder / "buildah"))

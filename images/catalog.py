@@ -13,6 +13,9 @@ VERSION = "0.1.0"
 class Image:
     """``base`` is the image of ours that it is built on; None for Debian's own files.
 
+    The folder has the image's name. It must never be a name that Python could import in the
+    place of a library: that is why ``torch-base`` is not called torch.
+
     ``everywhere`` is False for what is no use on a machine without a GPU: built when named.
     """
 
@@ -33,9 +36,9 @@ DEBIAN = Image("debian", base=None)
 ALL = (
     DEBIAN,
     Image("operator"),
-    Image("torch"),
-    Image("runtime", base="torch"),
-    Image("vllm-cpu", base="torch"),
+    Image("torch-base"),
+    Image("runtime", base="torch-base"),
+    Image("vllm-cpu", base="torch-base"),
     Image("vllm-cuda", everywhere=False),
 )
 """In an order in which each comes after its base."""

@@ -55,7 +55,8 @@ def _uv(lock: Path, scratch: Path) -> Path:
 
 def _install(uv: Path, lock: Path) -> None:
     command = [str(uv), "pip", "install", "--python", str(ENVIRONMENT / "bin/python")]
-    command += ["--require-hashes", "--requirement", str(lock)]
+    # The lock is complete and has its overrides in it, which the packages' own wishes have not.
+    command += ["--no-deps", "--require-hashes", "--requirement", str(lock)]
     subprocess.run(command, env=_environment(), check=True)
 
 

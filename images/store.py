@@ -67,7 +67,7 @@ class Store:
 
     def size(self, tag: str) -> str:
         """For people: ``5.9 GB``, all layers together."""
-        return self.answer("images", "--format", "{{.Size}}", tag)
+        return self.answer("images", "--format", "{{.Size}}", tag).splitlines()[0]
 
     def clear_leftovers(self) -> None:
         """Remove working containers of killed builds, images without a name, scratch files."""
