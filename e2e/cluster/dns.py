@@ -36,7 +36,7 @@ def start(settings: Settings) -> None:
             kubeconfig=kubeconfig(settings, "dns"),
         )
     )
-    command = [settings.bin / "dns", "-conf", config]
+    command = [str(settings.bin / "dns"), "-conf", str(config)]
     processes.keep(settings, "dns", command, configuration=[config])
     ready = f"http://{settings.node_address}:{READY_PORT}/ready"
     processes.wait_for(settings, "dns", lambda: probe.status(ready) == 200, seconds=60)

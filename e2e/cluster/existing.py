@@ -59,8 +59,7 @@ def _kubectl(settings: Settings) -> str:
 
 def _lists(kubectl: str, what: str) -> list[dict[str, Any]]:
     content = json.loads(
-        run([kubectl, "get", what, "-o", "json", "--ignore-not-found"])
-        or '{"items": []}'
+        run([kubectl, "get", what, "-o", "json", "--ignore-not-found"]) or '{"items": []}'
     )
     items: list[dict[str, Any]] = content.get("items", [content])
     return items

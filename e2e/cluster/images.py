@@ -13,9 +13,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import shutil
-import stat
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +26,8 @@ from cluster.shell import CommandError, run
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+LINK = 'mount --bind "$1" "$2"; exec cp --archive --link "$3/." "$4/"'
 
 
 class ImageError(Exception):
@@ -76,7 +75,7 @@ def _link_layer(settings: Settings, layer: store.Layer) -> None:
     key = f"import-{layer.digest.removeprefix('sha256:')[:32]}"
     parent = [layer.parent_chain] if layer.parent_chain else []
     mounts = run([*ctr(settings), "snapshots", "prepare", "--mounts", key, *parent])
-    link_tree(layer.folder, upper_folder(mounts))
+    link_tree(settings, layer.folder, upper_folder(mounts))
     run([*ctr(settings), "snapshots", "commit", layer.chain, key])
 
 
@@ -90,41 +89,17 @@ def upper_folder(mounts: str) -> Path:
     return Path(options["source"])
 
 
-def link_tree(source: Path, target: Path) -> None:
-    """Make `target` the same tree: new folders with the same attributes, linked files."""
-    _copy_attributes(source, target)
-    with os.scandir(source) as entries:
-        for entry in entries:
-            place = target / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                place.mkdir()
-                link_tree(Path(entry.path), place)
-            else:
-                _link(Path(entry.path), place)
-    # Filling a folder has changed its time.
-    times = source.stat()
-    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+def link_tree(settings: Settings, source: Path, target: Path) -> None:
+    """Make `target` the same tree: new folders with the same attributes, linked files.
 
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link; also of symbolic links, and of the device files that mark deletions."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        kind = source.lstat()
-        if not stat.S_ISREG(kind.st_mode):
-            raise ImageError(f"cannot link {source} to {target}: {error}") from error
-        # Another disk, or a file with as many links as the file system allows.
-        shutil.copy2(source, target)
-        os.chown(target, kind.st_uid, kind.st_gid)
-
-
-def _copy_attributes(source: Path, target: Path) -> None:
-    kind = source.stat()
-    os.chown(target, kind.st_uid, kind.st_gid)
-    os.chmod(target, stat.S_IMODE(kind.st_mode))
-    for name in os.listxattr(source):
-        os.setxattr(target, name, os.getxattr(source, name))
+    buildah mounts its store onto itself while it works, and no link may cross a mount: so the
+    cluster's folder is looked at without what is mounted in it, where nobody else sees that.
+    """
+    view = settings.run / "without-mounts"
+    view.mkdir(exist_ok=True)
+    places = [view / path.relative_to(settings.folder) for path in (source, target)]
+    run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", LINK, "sh",
+         settings.folder, view, *places])  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ process inside, and with them the cable, the routes and every mount of every pod
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from cluster import processes
+from cluster import cgroups, processes
 from cluster.settings import Settings
 from cluster.shell import CommandError, run
 
@@ -38,6 +39,7 @@ def create(settings: Settings) -> None:
     """Start the holder unless it runs, and lay the cable; raises CommandError."""
     ready = settings.run / "mounts-ready"
     if processes.running(settings, HOLDER) is None:
+        _forget_the_last(settings)
         ready.unlink(missing_ok=True)
         processes.start_outside(
             settings,
@@ -47,6 +49,16 @@ def create(settings: Settings) -> None:
         )  # fmt: skip
     processes.wait_for(settings, HOLDER, ready.exists, seconds=20)
     _lay_cable(settings)
+
+
+def _forget_the_last(settings: Settings) -> None:
+    """As after a restart of the machine: nothing runs, and containerd knows of no container.
+
+    Without the holder nothing new could join what still runs in the last namespaces.
+    """
+    cgroups.end_processes(settings.name)
+    cut_cable(settings)
+    shutil.rmtree(settings.run / "containerd", ignore_errors=True)
 
 
 def enter(settings: Settings) -> list[str]:

@@ -195,7 +195,7 @@ def kubectl(settings: Settings) -> list[str]:
 def start_kube_proxy(settings: Settings) -> None:
     """Services' addresses, by nftables inside the namespace."""
     config = settings.config / "kube-proxy.json"
-    content = {
+    content: dict[str, object] = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": str(kubeconfig(settings, "kube-proxy"))},

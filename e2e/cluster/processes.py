@@ -70,10 +70,16 @@ def keep(
     environment: Mapping[str, str] | None = None,
     configuration: Sequence[Path] = (),
 ) -> None:
-    """Let a daemon run with this command and configuration: start or restart it if it must be."""
+    """Let a daemon run with this command and configuration: start or restart it if it must be.
+
+    A program of ours that was built anew counts as another configuration.
+    """
     from cluster import namespace
 
     words = [*namespace.enter(settings), *(str(word) for word in command)]
+    built = settings.bin / "built-from"
+    if Path(command[0]).is_relative_to(settings.bin) and built.exists():
+        configuration = [*configuration, built]
     wanted = _fingerprint(words, environment or {}, configuration)
     stamp = settings.run / f"{daemon}.wanted"
     if running(settings, daemon) is not None:
@@ -101,7 +107,7 @@ def _wait_until_launched(settings: Settings, daemon: str) -> None:
         time.sleep(0.01)
 
 
-def end(settings: Settings, daemon: str, seconds: float = 15.0) -> None:
+def end(settings: Settings, daemon: str, seconds: float = 5.0) -> None:
     """Ask a daemon to end, wait, and kill it if it does not."""
     process = running(settings, daemon)
     if process is None:
@@ -119,9 +125,7 @@ def end(settings: Settings, daemon: str, seconds: float = 15.0) -> None:
     raise ProcessError(f"{daemon} (process {process}) does not end; see {log(settings, daemon)}")
 
 
-def wait_for(
-    settings: Settings, daemon: str, ready: Callable[[], bool], *, seconds: float
-) -> None:
+def wait_for(settings: Settings, daemon: str, ready: Callable[[], bool], *, seconds: float) -> None:
     """Poll until `ready` says so; raises ProcessError when the daemon ends or time is over."""
     deadline = time.monotonic() + seconds
     while not ready():

@@ -58,9 +58,7 @@ def _layers(root: Path, top: str, wanted: list[str]) -> list[Layer]:
     chains = chain_ids(wanted)
     return [
         Layer(digest, root / "overlay" / entry["id"] / "diff", chain, parent)
-        for digest, entry, chain, parent in zip(
-            wanted, stack, chains, ["", *chains], strict=False
-        )
+        for digest, entry, chain, parent in zip(wanted, stack, chains, ["", *chains], strict=False)
     ]
 
 
