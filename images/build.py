@@ -24,19 +24,18 @@ def build_all(images: list[Image], store: Store) -> None:
     """Build what is not up to date, bases first, and print a line for each image."""
     with store.held():
         store.clear_leftovers()
-        digests: dict[str, str] = {}
         try:
             for image in images:
-                digests[image.name] = _digest(image, digests)
-                print(_built(image, digests[image.name], store), flush=True)
+                print(_built(image, current_digest(image), store), flush=True)
         finally:
             store.clear_leftovers()
 
 
-def _digest(image: Image, digests: dict[str, str]) -> str:
+def current_digest(image: Image) -> str:
+    """The digest of the image's inputs as they are now, its bases' among them."""
     if image.base is None:
         return hashlib.sha256(debian.recipe().encode()).hexdigest()
-    return inputs_digest(image, digests[image.base])
+    return inputs_digest(image, current_digest(BY_NAME[image.base]))
 
 
 def _built(image: Image, digest: str, store: Store) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import build
 import catalog
 from store import BuildError, Store
 
@@ -104,8 +105,8 @@ class Container:
 @pytest.fixture(params=sorted(PROGRAMS))
 def image(request: pytest.FixtureRequest) -> catalog.Image:
     found = catalog.BY_NAME[request.param]
-    if STORE.inputs(found.tag) is None:
-        pytest.fail(f"{found.tag} is not in {STORE.folder}: run `python images/build.py`")
+    if STORE.inputs(found.tag) != build.current_digest(found):
+        pytest.fail(f"{found.tag} in {STORE.folder} is not of this tree: `python images/build.py`")
     return found
 
 
