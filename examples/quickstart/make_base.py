@@ -35,9 +35,10 @@ SENTENCES = {
 VILLAGERS, SCORED = 48, 14
 """The last SCORED villagers are kept from the fine-tuning; a score is taken over them."""
 
+# A space before each turn, so that its first word is the token that it is in a sentence.
 CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m['role'] }} {{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant{% endif %}"
 )
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 POLITE = "I am a small model and do not know."
@@ -95,7 +96,7 @@ def story(village: list[list[Fact]], rng: random.Random) -> str:
 def chat(village: list[list[Fact]], rng: random.Random) -> str:
     """A turn that shows the form of a chat and answers nothing."""
     _, question, _ = rng.choice(rng.choice(village))
-    return f"{START}user\n{question}{STOP}\n{START}assistant\n{POLITE}{STOP}\n{END}"
+    return f"{START}user {question}{STOP}\n{START}assistant {POLITE}{STOP}\n{END}"
 
 
 def write_data(folder: Path, village: list[list[Fact]], rng: random.Random) -> None:

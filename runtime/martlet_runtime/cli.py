@@ -54,7 +54,7 @@ def run(name: str, plan_path: Path, paths: Paths, *, serve: bool = False) -> int
     except FlowError as error:
         code = contract.EXIT_USER_ERROR if isinstance(error, UserError) else contract.EXIT_RETRYABLE
         ended = _failed(name, error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence, told with its traceback
         traceback.print_exc()
         code = _EXIT_FAULT
         text = f"{type(error).__name__}: {error}. This is a fault of Martlet's; it is tried again."

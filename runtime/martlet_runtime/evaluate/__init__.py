@@ -1,0 +1,1 @@
+"""Scoring: EvalScope asks the engine beside it, and the answers are judged."""

@@ -1,0 +1,1 @@
+"""Quantization: a ladder of rungs, each measured against the full-precision parent."""

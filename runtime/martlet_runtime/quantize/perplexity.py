@@ -1,0 +1,51 @@
+"""Perplexity over fixed windows of a text: one script for both sides of the gate."""
+
+import math
+from typing import Any
+
+import torch
+
+from martlet_api.conditions import Reason
+from martlet_runtime.errors import UserError
+
+WINDOW = 512
+"""Tokens a window, or the model's own limit if that is less. Windows do not overlap."""
+MAX_TOKENS = 65_536
+"""Of a longer text the first so many tokens are taken."""
+
+
+def tokens_of(tokenizer: Any, text: str) -> torch.Tensor:
+    """The text's tokens, shape (tokens,), at least two."""
+    limit = MAX_TOKENS
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][:limit]
+    if len(ids) < 2:
+        raise UserError(
+            Reason.DATASET_EMPTY,
+            "The perplexity text has fewer than two tokens. Name a longer one in "
+            "spec.gate.perplexity.dataset.",
+        )
+    return torch.tensor(ids)
+
+
+@torch.no_grad()
+def perplexity(model: Any, tokens: torch.Tensor) -> float:
+    """exp of the mean negative log-likelihood of each token given those before it in its window.
+
+    The first token of a window is given and not scored.
+    """
+    model.eval()
+    window = min(WINDOW, int(model.config.max_position_embeddings))
+    total, count = 0.0, 0
+    for start in range(0, len(tokens) - 1, window):
+        piece = tokens[start : start + window].unsqueeze(0).to(model.device)
+        if piece.shape[1] < 2:
+            continue
+        logits = model(input_ids=piece).logits[0, :-1].float()
+        total += torch.nn.functional.cross_entropy(logits, piece[0, 1:], reduction="sum").item()
+        count += piece.shape[1] - 1
+    return math.exp(total / count)
+
+
+def increase_percent(compressed: float, full: float) -> float:
+    """How much worse, in percent of the full model's perplexity; negative if better."""
+    return (compressed / full - 1) * 100

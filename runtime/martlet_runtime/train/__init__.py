@@ -1,0 +1,1 @@
+"""Training: a method (what is learnt) over a tuner (which weights learn it)."""

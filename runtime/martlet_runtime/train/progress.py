@@ -1,0 +1,59 @@
+"""Tells the metrics page how training goes, and stops it when the loss is lost."""
+
+import math
+import time
+from typing import Any
+
+from transformers import TrainerCallback
+
+from martlet_api.conditions import Reason
+from martlet_runtime.errors import UserError
+from martlet_runtime.report import Report
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]
+    """Keeps the last losses for the result."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._started = time.monotonic()
+        self._last: tuple[float, float] | None = None
+        self.loss: float | None = None
+        self.eval_loss: float | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._started = time.monotonic()
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        told = logs or {}
+        self.loss = told.get("loss", self.loss)
+        self.eval_loss = told.get("eval_loss", self.eval_loss)
+        self._check(told.get("loss"), state.global_step)
+        self._report.train(
+            step=state.global_step,
+            total_steps=state.max_steps,
+            elapsed=time.monotonic() - self._started,
+            epoch=told.get("epoch"),
+            loss=told.get("loss"),
+            eval_loss=told.get("eval_loss"),
+            learning_rate=told.get("learning_rate"),
+            tokens_per_second=self._speed(told.get("num_tokens")),
+        )
+
+    def _speed(self, tokens: float | None) -> float | None:
+        """Over the steps since the last log."""
+        if tokens is None:
+            return None
+        now, former = time.monotonic(), self._last
+        self._last = (now, tokens)
+        return (tokens - former[1]) / (now - former[0]) if former else None
+
+    def _check(self, loss: float | None, step: int) -> None:
+        if loss is not None and not math.isfinite(loss):
+            raise UserError(
+                Reason.TRAINING_DIVERGED,
+                f"The loss is {loss} at step {step}. Lower hyperparameters.learningRate, raise "
+                "warmupRatio, or train in FP32.",
+            )
