@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster import probe, processes
+from cluster import files, probe, processes
 from cluster.control_plane import kubeconfig
 from cluster.settings import DNS_DOMAIN, DNS_PORT, Settings
 
@@ -26,15 +26,15 @@ COREFILE = """\
 def start(settings: Settings) -> None:
     """CoreDNS, until it has read the services."""
     config = settings.config / "Corefile"
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(
+    files.write(
+        config,
         COREFILE.format(
             port=DNS_PORT,
             address=settings.node_address,
             ready=READY_PORT,
             domain=DNS_DOMAIN,
             kubeconfig=kubeconfig(settings, "dns"),
-        )
+        ),
     )
     command = [str(settings.bin / "dns"), "-conf", str(config)]
     processes.keep(settings, "dns", command, configuration=[config])

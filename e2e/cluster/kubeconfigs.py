@@ -6,6 +6,7 @@ import base64
 import json
 from pathlib import Path
 
+from cluster import files
 from cluster.certificates import Authority, Pair
 
 
@@ -35,9 +36,7 @@ def write(path: Path, *, server: str, authority: Authority, client: Pair) -> Non
         "contexts": [{"name": "martlet", "context": {"cluster": "martlet", "user": "user"}}],
         "current-context": "martlet",
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    files.write(path, json.dumps(content, indent=1) + "\n", mode=0o600)
 
 
 def _encoded(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cluster import cgroups, processes
+from cluster import cgroups, files, processes
 from cluster.control_plane import Certificates, kubeconfig
 from cluster.settings import DNS_DOMAIN, NODE_NAME, PAUSE_IMAGE, Settings
 from cluster.shell import CommandError, run
@@ -60,14 +60,15 @@ def start_containerd(settings: Settings) -> None:
     cni = settings.config / "cni"
     _write_json(cni / "10-pods.conflist", _pod_network(settings))
     config = settings.config / "containerd.toml"
-    config.write_text(
+    files.write(
+        config,
         CONTAINERD_CONFIG.format(
             data=settings.folder / "containerd",
             state=settings.run / "containerd",
             socket=settings.containerd_socket,
             pause=PAUSE_IMAGE,
             cni=cni,
-        )
+        ),
     )
     command = ["/usr/bin/containerd", f"--config={config}"]
     processes.keep(settings, "containerd", command, configuration=[config])
@@ -116,7 +117,7 @@ def start_kubelet(settings: Settings, made: Certificates) -> None:
     config = settings.config / "kubelet.json"
     # Names outside the cluster are not resolved: there is nobody to ask.
     resolver = settings.config / "resolv.conf"
-    resolver.write_text("# no resolver outside the cluster\n")
+    files.write(resolver, "# no resolver outside the cluster\n")
     _write_json(config, _kubelet(settings, made, resolver))
     processes.keep(
         settings,
@@ -218,5 +219,4 @@ def start_kube_proxy(settings: Settings) -> None:
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    files.write(path, json.dumps(content, indent=1) + "\n")

@@ -15,8 +15,10 @@ from cluster import (
     namespace,
     node,
     packages,
+    status,
     storage,
 )
+from cluster.processes import ProcessError
 from cluster.settings import Settings
 from cluster.steps import Parallel, parallel, step
 
@@ -38,6 +40,8 @@ def up(settings: Settings) -> None:
         with step("etcd and API server"):
             control_plane.start_api(settings, made)
         _start_the_rest(settings, made, steps, runtime)
+    with step("everything still runs"):
+        _check(settings)
 
 
 def _start_the_rest(
@@ -58,6 +62,13 @@ def _start_the_rest(
     steps.start("pause image", lambda: images.import_pause(settings))
     steps.start("kubelet and node", lambda: node.start_kubelet(settings, made))
     steps.start("Gateway API and Traefik", lambda: _gateway(settings))
+
+
+def _check(settings: Settings) -> None:
+    """A daemon may end a while after it was started; raises ProcessError with all of them."""
+    lines, running = status.status(settings)
+    if not running:
+        raise ProcessError("\n".join(["not everything runs:", *lines]))
 
 
 def _gateway(settings: Settings) -> None:
