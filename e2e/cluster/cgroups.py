@@ -37,6 +37,7 @@ def tracking() -> Path:
 def create(name: str) -> None:
     """Make the cluster's cgroup in every hierarchy; the kubelet wants to find it."""
     for hierarchy in hierarchies():
+        _pass_controllers_on(hierarchy)
         group = hierarchy / name
         group.mkdir(exist_ok=True)
         for setting in ("cpuset.cpus", "cpuset.mems"):
@@ -44,6 +45,22 @@ def create(name: str) -> None:
             file = group / setting
             if hierarchy.name == "cpuset" and not file.read_text().strip():
                 file.write_text((hierarchy / setting).read_text())
+
+
+def _pass_controllers_on(root: Path) -> None:
+    """On v2 the root must hand its controllers to the cgroups below it, as systemd does too."""
+    available, handed = root / "cgroup.controllers", root / "cgroup.subtree_control"
+    if not available.exists():
+        return
+    for controller in set(available.read_text().split()) & {
+        "cpu",
+        "cpuset",
+        "io",
+        "memory",
+        "pids",
+    }:
+        if controller not in handed.read_text().split():
+            handed.write_text(f"+{controller}")
 
 
 def of_daemon(name: str, daemon: str) -> Path:
