@@ -169,7 +169,6 @@ def _kubelet(settings: Settings, made: Certificates, resolver: Path) -> dict[str
         "maxOpenFiles": 20000,
         "featureGates": {"KubeletInUserNamespace": True},
         # A pod's end is seen, and its containers restarted, without a minute's delay.
-        "nodeStatusUpdateFrequency": "10s",
         "syncFrequency": "10s",
     }
 
