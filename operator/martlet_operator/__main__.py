@@ -75,9 +75,10 @@ async def _leave(
 ) -> int:
     """Ends at once: whatever was going on is done again by the next leader."""
     election.cancel()
-    await asyncio.gather(election, return_exceptions=True)
-    if failure.done():
-        log.error("the operator's work failed", exc_info=failure.exception())
+    (ended,) = await asyncio.gather(election, return_exceptions=True)
+    for error in (ended, failure.exception() if failure.done() else None):
+        if isinstance(error, Exception):
+            log.error("the operator's work failed", exc_info=error)
     if told:
         await lease.release(client, config.own_namespace, config.identity)
         return 0

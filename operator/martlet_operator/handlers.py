@@ -37,6 +37,10 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue, dependents: Depe
     for owned_group, owned_version, plural in _OWNED:
         kopf.on.event(owned_group, owned_version, plural, labels=_MANAGED, registry=registry)(owned)
 
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False

@@ -13,6 +13,7 @@ _OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve each other where CPUs are shared
     "VLLM_NO_USAGE_STATS": "1",
 }
 """Only the containers that bring inputs may ask a hub for anything."""
