@@ -1,0 +1,65 @@
+# Everything a developer or a newcomer does. `make help` explains.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNTIME := .venv-runtime/bin/python
+export PYTHONPATH := e2e:images
+# Threads that spin while they wait starve each other where processors are few.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help demo test check cluster cluster-down generate lock
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+demo: .venv/ready ## The whole road on a cluster of its own: train, score, quantize, serve, ask (root)
+	@$(BIN)/python -m demo
+
+test: check .venv-runtime/ready ## All tests: check, API server, training, images, the road on the cluster (root)
+	$(BIN)/python -m cluster build
+	$(BIN)/pytest -q tests -m apiserver
+	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
+	$(BIN)/python -m demo
+	$(BIN)/pytest -q tests/images -m images
+	$(BIN)/pytest -q e2e
+
+check: .venv/ready ## Lint, types, floors, generated files and quick tests (under a minute)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m martlet_api.schema --check crds charts/martlet/crds
+	$(BIN)/python images/lock.py --check
+	$(BIN)/pytest -q tests -m "not apiserver and not torch and not images and not cluster"
+
+cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
+	@$(BIN)/python -m demo.install
+
+cluster-down: .venv/ready ## Take the cluster away, with all that it kept
+	@$(BIN)/python -m cluster down
+
+generate: .venv/ready ## Make the CRDs from the classes
+	$(BIN)/python -m martlet_api.schema crds charts/martlet/crds
+
+lock: .venv/ready ## Resolve the requirements of the images and of the checks anew
+	$(BIN)/python images/lock.py
+
+.venv/ready: images/locks/uv.txt images/locks/dev.txt pyproject.toml
+	@echo "installing the development environment"
+	$(PYTHON) -m venv --clear .venv || { apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r images/locks/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r images/locks/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.venv-runtime/ready: .venv/ready images/locks/torch.txt images/locks/runtime.txt
+	@echo "installing the runtime's environment, with torch"
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-runtime
+	$(BIN)/uv pip install --quiet --python $(RUNTIME) --require-hashes --no-deps --compile-bytecode -r images/locks/torch.txt -r images/locks/runtime.txt
+	$(BIN)/uv pip install --quiet --python $(RUNTIME) --constraint images/locks/dev.txt pytest pytest-asyncio hypothesis
+	$(BIN)/uv pip install --quiet --python $(RUNTIME) --no-deps --editable .
+	touch $@

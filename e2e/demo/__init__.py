@@ -1,0 +1,1 @@
+"""The quickstart, from nothing to an answered request, told while it happens."""
