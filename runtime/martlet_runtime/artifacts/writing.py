@@ -13,6 +13,7 @@ from martlet_runtime.artifacts.manifest import MANIFEST, Listing, list_files, re
 from martlet_runtime.paths import Paths
 
 RECORD = "martlet-record.json"
+_PROBE_BYTES = 1 << 16
 
 
 def write(
@@ -36,6 +37,20 @@ def write(
     return Artifact(
         uri=output.uri, digest=listing.digest, format=kind, bytes=listing.bytes, base=base
     )
+
+
+def check_writable(paths: Paths, output: OutputPlan) -> None:
+    """OSError now, and not after hours of work, if the volume is full or not writable."""
+    final = paths.of_claim(output.uri)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    probe = final.with_name(f".{final.name}.partial-{secrets.token_hex(4)}")
+    try:
+        with probe.open("wb") as stream:
+            stream.write(bytes(_PROBE_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _build(final: Path, output: OutputPlan, build: Callable[[Path], None]) -> Listing:
@@ -65,7 +80,7 @@ def _record(output: OutputPlan) -> str:
 def _remove_leftovers(final: Path) -> None:
     """What killed attempts of this run left; a run has one working pod at a time."""
     for path in final.parent.glob(f".{final.name}.partial-*"):
-        shutil.rmtree(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _make_readable(root: Path) -> None:

@@ -23,6 +23,7 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     """Tries the rungs in order; every one that was tried is in the result."""
     assert plan.quantize is not None
     todo = plan.quantize
+    artifacts.check_writable(paths, todo.output)
     bench = _bench(plan, todo, paths)
     rungs: list[RungResult] = []
     for number, rung in enumerate(todo.ladder, start=1):

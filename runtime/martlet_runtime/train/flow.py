@@ -23,6 +23,7 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     """One training run from its start to its artifact."""
     assert plan.train is not None
     train, progress = plan.train, Progress(report)
+    artifacts.check_writable(paths, train.output)
     tuner = TUNERS[train.tuner.type]
     trainer = METHODS[train.method](_task(plan, train, paths, progress))
 

@@ -1,0 +1,22 @@
+"""The cluster that the tests run on: the embedded one, or CLUSTER=existing with KUBECONFIG."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.settings import Settings, from_environment
+from demo import install
+from demo.kube import Kube
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return from_environment()
+
+
+@pytest.fixture(scope="session")
+def kube(settings: Settings) -> Kube:
+    """A cluster with the operator, which looks at everything anew every ten seconds."""
+    found = install.prepare(settings)
+    install.operator(found, "--set", "resyncSeconds=10")
+    return found
