@@ -24,8 +24,13 @@ class RoadError(Exception):
 
 
 def clear(kube: Kube) -> None:
-    """What an earlier run left."""
-    kube("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
+    """What an earlier run left. Pods first: a namespace that still has pods is looked at again
+    only after half of their grace period."""
+    if not kube("get", "namespace", NAMESPACE, "--ignore-not-found"):
+        return
+    kube("delete", KINDS, "--all", "-n", NAMESPACE)
+    kube("wait", "--for=delete", "pods", "--all", "-n", NAMESPACE, "--timeout=180s")
+    kube("delete", "namespace", NAMESPACE, "--wait")
 
 
 def base_model(kube: Kube) -> None:
