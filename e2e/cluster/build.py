@@ -18,7 +18,14 @@ from cluster.settings import GO_MODULE, KUBERNETES_VERSION, Settings
 from cluster.shell import CommandError, logged, run
 
 TRAEFIK_PACKAGE = f"{trim.TRAEFIK}/cmd/traefik"
-PACKAGES = {"kube": "./kube", "dns": "./dns", "pause": "./pause", "traefik": TRAEFIK_PACKAGE}
+HELM_PACKAGE = "helm.sh/helm/v3/cmd/helm"
+PACKAGES = {
+    "kube": "./kube",
+    "dns": "./dns",
+    "pause": "./pause",
+    "traefik": TRAEFIK_PACKAGE,
+    "helm": HELM_PACKAGE,
+}
 # Names under which the one Kubernetes program is called.
 KUBE_NAMES = [
     "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl",

@@ -5,4 +5,5 @@ package cluster
 
 import (
 	_ "github.com/traefik/traefik/v3/cmd/traefik"
+	_ "helm.sh/helm/v3/cmd/helm"
 )
