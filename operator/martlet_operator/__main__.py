@@ -95,6 +95,8 @@ def main() -> int:
     logging.basicConfig(
         level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # A line for each event says nothing: what is done about it is in our own log.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     code = asyncio.run(run(config))
     logging.shutdown()
     sys.stdout.flush()

@@ -60,8 +60,12 @@ class BatchKind:
 
 
 def spec_identity(spec: BatchSpec) -> Object:
-    """The part of a spec that makes a run: all but what holds or retries it."""
-    return spec.model_dump(mode="json", by_alias=True, exclude={"suspend", "retries"})
+    """The part of a spec that makes a run: all but what holds or retries it.
+
+    Without defaults: a field that a later version adds must not make every run anew.
+    """
+    held = {"suspend", "retries"}
+    return spec.model_dump(mode="json", by_alias=True, exclude=held, exclude_defaults=True)
 
 
 def plan_of(resource: Object, inputs: Inputs, run: str, **parts: Any) -> Plan:

@@ -66,9 +66,19 @@ class _Step:
         self.snapshot, self.settings, self.now = snapshot, settings, now
 
     def hold(self, ready: Ready) -> Decision:
-        """Nothing can be started; what an earlier run made stays."""
-        run = self.status.run.id if self.status.run else None
-        return Decision(self._status(ready, finished=False), keep=keep_run(run) if run else ())
+        """Nothing can be started; what an earlier run made stays.
+
+        A finished run stands though what it was made from is gone. If the spec changed, whether
+        that run is still the one meant is not known: once it can be told, its end is read anew.
+        """
+        run = self.status.run
+        if run is None:
+            return Decision(self._status(ready, finished=False))
+        if run.finished_at and self.status.observed_generation == self.snapshot.generation:
+            return self._finished()
+        unsettled = {"run": run.model_copy(update={"finished_at": None})}
+        self.status = self.status.model_copy(update=unsettled)
+        return Decision(self._status(ready, finished=False), keep=keep_run(run.id))
 
     def run(self, referenced: KnownModel | None) -> Decision:
         upstream = [item.digest for item in referenced.inputs()] if referenced else []
@@ -134,18 +144,30 @@ class _Step:
         if trouble is None:
             text = "The pod is gone and its result with it; the stage is run again."
             return Ready("Unknown", Reason.RETRYING, text)
-        left = self.spec.retries.limit + 1 - attempt
+        left = max(self.spec.retries.limit + 1 - attempt, 0)
         text = f"Attempt {attempt} failed ({trouble.reason}); {left} to go. {trouble.message}"
         return Ready("Unknown", Reason.RETRYING, text)
 
     def _progress(self, state: StageState) -> str | None:
-        """Takes the page's figures into the status; returns a sentence about them."""
+        """Takes the page's figures into the status, if those in it are old; returns a sentence
+        about them."""
+        if (former := self._former_progress()) is not None:
+            return former
         name = state.running["metadata"]["name"] if state.running else ""
         told = self.kind.progress(self.snapshot.pages.get(name, {}), self.now)
         if told is None:
             return None
         self.status = self.status.model_copy(update={"progress": told[0]})
         return told[1]
+
+    def _former_progress(self) -> str | None:
+        """What was said of progress less than a period ago. Times in a status are whole seconds."""
+        former = self.status.progress
+        ready = find(self.status.conditions, ConditionType.READY)
+        if former is None or ready is None or ready.reason != self.kind.working:
+            return None
+        age = self.now - datetime.fromisoformat(former.updated_at)
+        return ready.message if age.total_seconds() < PROGRESS_SECONDS - 1 else None
 
     def _finished(self) -> Decision:
         """The run is over: its objects stay for their logs, its status as it is."""

@@ -22,7 +22,8 @@ class StageState:
 
     ``told``: the stage is done. ``failed``: it will not be tried again. ``trouble``: it does not
     get on now, but may. ``lost``: the Job is over and its pods with their result are gone.
-    ``stop``: the failed stage's pod lives on and must be ended.
+    ``attempt``: how many pods failed, while none lives. ``stop``: the failed stage's Job or pod may
+    live on and must be ended.
     """
 
     told: Termination | None = None
@@ -47,6 +48,21 @@ def stage_state(snapshot: Snapshot, run: str, stage: str) -> StageState:
     return _unfinished(job, pods, stage, snapshot)
 
 
+def _speechless(pods: list[Object], stage: str) -> Trouble | None:
+    """A pod that ended well but said nothing that we can read: it would say the same again."""
+    for pod in pods:
+        ended = states.termination_of(pod, stage)
+        if ended and ended[0] == 0:
+            said = f" It said: {ended[1].strip()[:200]}" if ended[1].strip() else ""
+            return Trouble(
+                Reason.POD_FAILED,
+                f"Container {stage} ended well but left no result that this version can read.{said}"
+                " Use an image of the runtime of this version of Martlet in spec.pod.image, or none.",
+                user_error=True,
+            )
+    return None
+
+
 def _unfinished(
     job: Object | None, pods: list[Object], stage: str, snapshot: Snapshot
 ) -> StageState:
@@ -55,22 +71,23 @@ def _unfinished(
     if ended is not None:
         return StageState(failed=failures[0] if failures else ended)
     if failures and failures[0].user_error:
-        return StageState(failed=failures[0])
+        return StageState(failed=failures[0], stop=True)
     if job and _is_complete(job):
-        return StageState(lost=True)
+        speechless = _speechless(pods, stage)
+        return StageState(failed=speechless, lost=speechless is None)
     live = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Pending", "Running")]
     if crashed := _engine_crash(live):
         return StageState(failed=crashed, stop=True)
     trouble = _trouble(live, failures, job, snapshot)
     running = next((pod for pod in live if states.is_running(pod, stage)), None)
-    return StageState(trouble=trouble, attempt=len(failures), running=running)
+    return StageState(trouble=trouble, attempt=0 if live else len(failures), running=running)
 
 
 def _trouble(
     live: list[Object], failures: list[Trouble], job: Object | None, snapshot: Snapshot
 ) -> Trouble | None:
     for pod in live:
-        if found := states.blocked(pod):
+        if found := states.blocked(pod) or states.restarting(pod, "engine", 1):
             return found
     if not live and failures:
         return failures[0]

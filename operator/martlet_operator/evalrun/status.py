@@ -10,6 +10,9 @@ from martlet_api.evalrun import EvalProgress, EvalRunSpec, Score, Verdict
 from martlet_operator.batch.kind import Finished, Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
 
+_SHOWN = 5
+"""Scores that fit into the bounded message of a verdict."""
+
 
 def progress(gauges: dict[str, float], now: datetime) -> tuple[EvalProgress, str] | None:
     """None until the test sets were read."""
@@ -46,7 +49,10 @@ def findings(told: Termination) -> dict[str, Any]:
 
 def _message(scores: list[Score], missed: list[Score]) -> str:
     shown = missed or scores
-    figures = "; ".join(f"{s.suite} {s.metric} {s.value:.4g} ({s.samples} samples)" for s in shown)
+    parts = [f"{s.suite} {s.metric} {s.value:.4g} ({s.samples} samples)" for s in shown]
+    figures = "; ".join(parts[:_SHOWN])
+    if len(parts) > _SHOWN:
+        figures += f"; and {len(parts) - _SHOWN} more in status.scores"
     if missed:
         return f"{len(missed)} of {len(scores)} scores missed their threshold: {figures}."
     return f"Scored: {figures}."

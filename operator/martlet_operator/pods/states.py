@@ -124,7 +124,7 @@ def failure(pod: Object) -> Trouble | None:
     if pod.get("status", {}).get("reason") == "Evicted":
         text = pod["status"].get("message", "the node was short of something")
         return Trouble(Reason.POD_FAILED, f"The pod was evicted: {text}")
-    for status in container_statuses(pod):
+    for status in _not_restarted(pod):
         ended = status.get("state", {}).get("terminated")
         if ended and ended["exitCode"] != 0:
             return container_failure(status["name"], ended)
@@ -132,6 +132,16 @@ def failure(pod: Object) -> Trouble | None:
         text = pod["status"].get("message") or pod["status"].get("reason") or "no reason was given"
         return Trouble(Reason.POD_FAILED, f"The pod failed: {text}.")
     return None
+
+
+def _not_restarted(pod: Object) -> Iterator[Object]:
+    """The containers whose end is the pod's, those that do the work first. A sidecar is restarted
+    while the work goes on, and killed after it: neither is a failure of the pod."""
+    inits = pod.get("spec", {}).get("initContainers", [])
+    sidecars = {c["name"] for c in inits if c.get("restartPolicy") == "Always"}
+    status = pod.get("status", {})
+    yield from status.get("containerStatuses", [])
+    yield from (s for s in status.get("initContainerStatuses", []) if s["name"] not in sidecars)
 
 
 def container_failure(name: str, ended: Object) -> Trouble:
