@@ -36,6 +36,17 @@ open(f'{root}/empty.jsonl', 'w').write('')
 open(f'{root}/broken.jsonl', 'w').write(json.dumps(row) + chr(10) + '{"query": "a", ' + chr(10))
 """
 
+HUB = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Hub(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header('X-Error-Code', 'RevisionNotFound')
+        self.end_headers()
+HTTPServer(('', 8000), Hub).serve_forever()
+"""
+"""A hub that has the repository, and no revision of the name that is asked for."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -125,6 +136,12 @@ CASES = (
         "CircularReference",
         ("circle-b -> FineTuneJob/circle-a", "uri"),
         terminal=False,
+    ),
+    Case(
+        "unknown-revision",
+        fine_tune({"uri": "hf://org/name", "revision": "nope", "secretRef": {"name": "hub"}}),
+        "RevisionNotFound",
+        ("hf://org/name has no revision nope", "Correct"),
     ),
     Case(
         "hub-down",
@@ -243,13 +260,32 @@ def _ground() -> Iterator[Object]:
             "resources": {"requests": {"storage": "100Mi"}},
         },
     }
+    yield _pod("files", FILES)
+    yield _pod("hub", HUB)
     yield {
         "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "hub", "namespace": NAMESPACE},
+        "spec": {"selector": {"app": "hub"}, "ports": [{"port": 8000}]},
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "hub", "namespace": NAMESPACE},
+        "stringData": {"HF_ENDPOINT": f"http://hub.{NAMESPACE}.svc:8000"},
+    }
+
+
+def _pod(name: str, program: str) -> Object:
+    """A pod that runs a few lines of Python beside the data volume."""
+    return {
+        "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "files", "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 10001,
@@ -258,9 +294,9 @@ def _ground() -> Iterator[Object]:
             },
             "containers": [
                 {
-                    "name": "files",
+                    "name": name,
                     "image": IMAGE,
-                    "command": ["python", "-c", FILES],
+                    "command": ["python", "-c", program],
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
                         "capabilities": {"drop": ["ALL"]},
@@ -278,6 +314,7 @@ def _wait_for_files(kube: Kube) -> None:
         *("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/files", "-n", NAMESPACE),
         "--timeout=120s",
     )
+    kube("wait", "--for=condition=Ready", "pod/hub", "-n", NAMESPACE, "--timeout=120s")
 
 
 class _full_volume:  # noqa: N801 - reads as the context that it is

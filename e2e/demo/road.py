@@ -28,8 +28,8 @@ def clear(kube: Kube) -> None:
     only after half of their grace period."""
     if not kube("get", "namespace", NAMESPACE, "--ignore-not-found"):
         return
-    kube("delete", KINDS, "--all", "-n", NAMESPACE)
-    kube("wait", "--for=delete", "pods", "--all", "-n", NAMESPACE, "--timeout=180s")
+    kube("delete", KINDS, "--all", "-n", NAMESPACE, "--cascade=foreground")
+    kube("delete", "jobs,pods", "--all", "-n", NAMESPACE)
     kube("delete", "namespace", NAMESPACE, "--wait")
 
 
