@@ -34,7 +34,7 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
         if rungs[-1].passed:
             return _passed(todo, paths, bench, rungs, folder)
         shutil.rmtree(folder, ignore_errors=True)
-    return _none_passed(todo, bench, rungs)
+    return _none_passed(todo, paths, bench, rungs)
 
 
 def _bench(plan: Plan, todo: QuantizePlan, paths: Paths) -> Bench:
@@ -71,16 +71,18 @@ def _passed(
         None,
         lambda target: shutil.copytree(folder, target, dirs_exist_ok=True) and None,
     )
-    result = _result(bench, rungs).model_copy(update={"artifact": artifact})
+    result = _result(paths, bench, rungs).model_copy(update={"artifact": artifact})
     text = f"{rungs[-1].method} raises perplexity by {rungs[-1].increase_percent} %."
     return Termination(
         flow="quantize", succeeded=True, reason=Reason.SUCCEEDED, message=text, quantize=result
     )
 
 
-def _none_passed(todo: QuantizePlan, bench: Bench, rungs: list[RungResult]) -> Termination:
+def _none_passed(
+    todo: QuantizePlan, paths: Paths, bench: Bench, rungs: list[RungResult]
+) -> Termination:
     table = "; ".join(
-        f"{rung.method} {rung.message or f'+{rung.increase_percent} %'}" for rung in rungs
+        f"{rung.method} {rung.message or f'{rung.increase_percent:+} %'}" for rung in rungs
     )
     return Termination(
         flow="quantize",
@@ -91,13 +93,13 @@ def _none_passed(todo: QuantizePlan, bench: Bench, rungs: list[RungResult]) -> T
             f"{bench.baseline:.3f}: {table}. Add a rung that keeps more (W8A8, W8A16, a smaller "
             "groupSize), or raise spec.gate.perplexity.maxIncreasePercent."
         ),
-        quantize=_result(bench, rungs),
+        quantize=_result(paths, bench, rungs),
     )
 
 
-def _result(bench: Bench, rungs: list[RungResult]) -> QuantizeResult:
-    model = bench.load()
-    size = sum(p.numel() * p.element_size() for p in model.parameters())
+def _result(paths: Paths, bench: Bench, rungs: list[RungResult]) -> QuantizeResult:
+    """``source_bytes`` are the weights as they lie there, whatever they are computed in."""
+    size = sum(path.stat().st_size for path in (paths.inputs / "model").glob("*.safetensors"))
     return QuantizeResult(
         rungs=rungs, baseline_perplexity=round(bench.baseline, 4), source_bytes=size
     )

@@ -28,19 +28,25 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
         told = logs or {}
-        self.loss = told.get("loss", self.loss)
+        self._check(told.get("loss", told.get("train_loss")), state.global_step)
+        self.loss = self._loss(told)
         self.eval_loss = told.get("eval_loss", self.eval_loss)
-        self._check(told.get("loss"), state.global_step)
         self._report.train(
             step=state.global_step,
             total_steps=state.max_steps,
             elapsed=time.monotonic() - self._started,
             epoch=told.get("epoch"),
-            loss=told.get("loss"),
+            loss=self.loss,
             eval_loss=told.get("eval_loss"),
             learning_rate=told.get("learning_rate"),
             tokens_per_second=self._speed(told.get("num_tokens")),
         )
+
+    def _loss(self, told: dict[str, float]) -> float | None:
+        """The last step's; the mean over all steps where a run is too short to log one."""
+        if "loss" in told:
+            return told["loss"]
+        return told.get("train_loss") if self.loss is None else self.loss
 
     def _speed(self, tokens: float | None) -> float | None:
         """Over the steps since the last log."""
@@ -54,6 +60,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if loss is not None and not math.isfinite(loss):
             raise UserError(
                 Reason.TRAINING_DIVERGED,
-                f"The loss is {loss} at step {step}. Lower hyperparameters.learningRate, raise "
+                f"The loss is {loss} by step {step}. Lower hyperparameters.learningRate, raise "
                 "warmupRatio, or train in FP32.",
             )

@@ -5,7 +5,7 @@ from typing import Any
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from martlet_runtime.rendering import render
+from martlet_runtime.rendering import render_to_learn
 from martlet_runtime.train.task import Task
 
 
@@ -29,4 +29,6 @@ def trainer(task: Task) -> SFTTrainer:
 
 def _dataset(task: Task, rows: list[dict[str, Any]]) -> Dataset:
     limit = task.hyperparameters.max_length
-    return Dataset.from_list([render(task.tokenizer, row["messages"], limit) for row in rows])
+    return Dataset.from_list(
+        [render_to_learn(task.tokenizer, row["messages"], limit) for row in rows]
+    )

@@ -1,0 +1,67 @@
+"""What tests with a real model stand on: the quickstart's base, trained for seconds, and a pod."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from martlet_runtime.paths import Paths
+
+SCRIPT = Path(__file__).resolve().parents[2] / "examples/quickstart/base-model/make_base.py"
+STEPS, ROWS, SEED = 50, 16, 7
+
+# These import torch; the development environment has none, and `make test` runs them elsewhere.
+collect_ignore = (
+    [] if importlib.util.find_spec("torch") else ["train", "quantize", "test_rendering.py"]
+)
+
+# As in a pod: whoever asks a hub is refused at once.
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+
+
+@pytest.fixture(scope="session")
+def make_base() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_base", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def village(make_base: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``base`` (1.3 M parameters), ``train.jsonl``, ``stories.txt``..."""
+    import torch
+
+    torch.manual_seed(SEED)
+    rng, root = random.Random(SEED), tmp_path_factory.mktemp("village")
+    people = make_base.settle(rng)
+    make_base.write_data(root, people, rng)
+    tokenizer = make_base.make_tokenizer(people, rng)
+    model = make_base.train(tokenizer, people, rng, STEPS, ROWS)
+    model.save_pretrained(root / "base")
+    tokenizer.save_pretrained(root / "base")
+    return root
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Callable[..., Paths]:
+    """``pod(model=..., dataset=...)``: a pod's folders, with these inputs laid out by links."""
+
+    def lay_out(**inputs: Path) -> Paths:
+        root = tmp_path / f"pod-{len(list(tmp_path.iterdir()))}"
+        paths = Paths(root / "inputs", root / "work", tmp_path / "volumes", root / "termination")
+        paths.inputs.mkdir(parents=True)
+        paths.work.mkdir()
+        for name, path in inputs.items():
+            (paths.inputs / name.replace("_", "-")).symlink_to(path)
+        return paths
+
+    return lay_out
