@@ -4,6 +4,7 @@ ApiError            anything below
 ├── NotFound        404: it is not there (or its CRD is not)
 ├── Conflict        409: somebody was quicker; read again
 ├── Refused         400, 403, 422: the same request will be refused again
+│   └── NameTaken   our own refusal: the object is somebody else's
 └── Unavailable     429, 5xx, no answer: try again later
 """
 
@@ -27,6 +28,10 @@ class Conflict(ApiError):  # noqa: N818
 
 class Refused(ApiError):  # noqa: N818
     """The request is not allowed or not valid."""
+
+
+class NameTaken(Refused):
+    """An object of the wanted name exists and is not ours."""
 
 
 class Unavailable(ApiError):  # noqa: N818

@@ -45,7 +45,9 @@ class FakeClient(Client):
     ) -> Object:
         parts = path.strip("/").split("/")
         parts = parts[2:] if parts[0] == "api" else parts[3:]
-        namespace = parts.pop(1) if parts[0] == "namespaces" and parts.pop(0) else ""
+        namespace = ""
+        if parts[0] == "namespaces":
+            _, namespace, *parts = parts
         plural, name, part = (*parts, "", "")[:3]
         if method == "GET":
             return self._read(plural, namespace, name, query or {})
@@ -63,6 +65,9 @@ class FakeClient(Client):
         entry = RESOURCE_TYPES[item["kind"]]
         place = (entry.plural, metadata["namespace"], metadata["name"])
         return self._store(place, item, self.table.get(place))
+
+    def versions(self) -> dict[Place, str]:
+        return {p: item["metadata"]["resourceVersion"] for p, item in self.table.items()}
 
     def find(self, kind: str) -> list[Object]:
         plural = RESOURCE_TYPES[kind].plural
@@ -190,7 +195,7 @@ class Cluster:
 
     def step(self) -> bool:
         """Lets everything get on by one step; tells whether anything did."""
-        before = json.dumps([*self.client.table.values()])
+        before = self.client.versions()
         for job in self.client.find("Job"):
             self._job(job)
         for deployment in self.client.find("Deployment"):
@@ -204,7 +209,7 @@ class Cluster:
             }
             parents = [{"conditions": [accepted]}]
             self.client.put({**route, "status": {"parents": parents}})
-        return json.dumps([*self.client.table.values()]) != before
+        return self.client.versions() != before
 
     def _job(self, job: Object) -> None:
         if job["spec"].get("suspend") or job.get("status", {}).get("conditions"):

@@ -57,7 +57,7 @@ def _speechless(pods: list[Object], stage: str) -> Trouble | None:
             return Trouble(
                 Reason.POD_FAILED,
                 f"Container {stage} ended well but left no result that this version can read.{said}"
-                " Use an image of the runtime of this version of Martlet in spec.pod.image, or none.",
+                " Give spec.pod.image an image of the runtime of this version, or leave it out.",
                 user_error=True,
             )
     return None

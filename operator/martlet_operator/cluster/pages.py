@@ -1,5 +1,7 @@
 """Reads the metrics page of a pod."""
 
+import math
+
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -22,10 +24,13 @@ async def read_gauges(address: str, port: int) -> dict[str, float] | None:
 
 
 def parse_gauges(page: str) -> dict[str, float]:
-    """The samples without labels of a page in Prometheus' text format; ValueError if it is none."""
+    """The samples without labels of a page in Prometheus' text format; ValueError if it is none.
+
+    A loss that is not a number is left out: no status could hold it.
+    """
     return {
         sample.name: sample.value
         for family in text_string_to_metric_families(page)
         for sample in family.samples
-        if not sample.labels
+        if not sample.labels and math.isfinite(sample.value)
     }

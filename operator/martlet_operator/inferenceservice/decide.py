@@ -3,6 +3,7 @@
 The revision that serves goes on serving until the next one answered a real completion. Pure.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +71,7 @@ class _Step:
 
     def hold(self, ready: Ready) -> Decision:
         """Nothing new can be loaded; what serves goes on."""
+        self.status = self.status.model_copy(update={"next": None})
         return self._decision(ready, [])
 
     def lock(self, referenced: KnownModel | None) -> Decision:
@@ -103,7 +105,12 @@ class _Step:
             retries=_PREFLIGHT_RETRIES,
             suspend=False,
         )
-        return self._decision(_resolving(state), [] if state.lost else desired)
+        if state.lost:
+            # Without what keeps it, the Job goes; in a moment another is made.
+            decision = self._decision(_resolving(state), [])
+            kept = tuple(pair for pair in decision.keep if pair not in keep_run(run))
+            return replace(decision, keep=kept, again_after=1)
+        return self._decision(_resolving(state), desired)
 
     def _record(self, inputs: Inputs) -> None:
         text = "; ".join(f"{link.name} {link.digest[:19]}" for link in inputs.made_from) + "."
@@ -184,12 +191,14 @@ class _Step:
 
     def _former(self, wanted: str) -> tuple[str, ...]:
         """Revisions that the gateway may still send requests to."""
-        live = self.snapshot.owned_object("HTTPRoute", self.snapshot.name)
-        if self.spec.endpoint is None:
-            return ()
-        if route.leads_to(live) == wanted and route.is_accepted(live):
+        if self.spec.endpoint is None or self._reached(wanted):
             return ()
         return (self.serving,) if self.serving and self.serving != wanted else self._all()
+
+    def _reached(self, wanted: str) -> bool:
+        """Whether a gateway has taken the route to this revision."""
+        live = self.snapshot.owned_object("HTTPRoute", self.snapshot.name)
+        return route.leads_to(live) == wanted and route.is_accepted(live)
 
     def _all(self) -> tuple[str, ...]:
         return tuple(
@@ -203,7 +212,7 @@ class _Step:
         if self.spec.endpoint and (refused := route.refusal(live)):
             text = f"The gateway does not take the route ({refused}). Correct spec.endpoint."
             return Ready("False", Reason.ROUTE_NOT_ACCEPTED, text)
-        if self.spec.endpoint and not route.is_accepted(live):
+        if self.spec.endpoint and not self._reached(want.name):
             text = "Waits for the gateway to take the route; goes on by itself."
             return Ready("Unknown", Reason.LOADING, text)
         count = f"{about.ready_replicas} of {self.spec.replicas} replicas"
@@ -235,10 +244,12 @@ class _Step:
         if paths is None:
             kept = (*kept, KEEP_PATHS)
         run = keep_run(self.status.run.id) if self.status.run else ()
+        count = pods.ready_count(self.snapshot, name) if name else 0
         serving = self.status.serving
         counted = self.status.model_copy(
             update={
-                "replicas": serving.ready_replicas if serving else 0,
+                "serving": serving and serving.model_copy(update={"ready_replicas": count}),
+                "replicas": count,
                 "selector": f"martlet.dev/name={self.snapshot.name}",
             }
         )

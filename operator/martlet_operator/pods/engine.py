@@ -1,5 +1,6 @@
 """The engine's container: the same for scoring and for serving."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -102,6 +103,7 @@ def environment(*, on_accelerator: bool) -> dict[str, str]:
     return offline(VLLM_CACHE_ROOT="/tmp/vllm", **cpu)  # noqa: S108
 
 
+@cache
 def probe_program() -> str:
     """The text of the start-up probe, run by the image's own python without a shell."""
     return files("martlet_operator.pods").joinpath("completion_probe.py").read_text()

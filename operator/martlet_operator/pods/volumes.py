@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from martlet_api.contract import INPUTS_PATH, VOLUMES_PATH, WORK_PATH
+from martlet_operator.naming import digest_of
 
 Object = dict[str, Any]
 
@@ -52,4 +53,6 @@ def mounts(
 
 
 def _name(claim: str) -> str:
-    return f"claim-{claim.replace('.', '-')}"[:63]
+    """A volume's name is a DNS label; a claim's may have dots and 253 characters."""
+    name = f"claim-{claim}"
+    return name if len(name) <= 63 and "." not in name else f"claim-{digest_of(claim)[:16]}"

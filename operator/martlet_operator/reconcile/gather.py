@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from martlet_api.contract import METRICS_PORT
+from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
 from martlet_operator.inputs.references import reference_of
@@ -86,7 +87,7 @@ async def _warnings(
         if item["kind"] == "Job"
         and item["metadata"]["name"] not in owners
         and not item["spec"].get("suspend")
-        and not item.get("status", {}).get("conditions")
+        and not is_finished(item)
     ]
     return {name: text for name in bare if (text := await _warning(client, key.namespace, name))}
 

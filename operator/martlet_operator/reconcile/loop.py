@@ -59,4 +59,5 @@ class Workers:
         metrics.QUEUE_RETRIES.inc()
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self._queue.add_after(key, min(_FIRST_DELAY * 2**failures, _LONGEST_DELAY))
+        # The power is bounded too: after a day without an API server it would overflow.
+        self._queue.add_after(key, min(_FIRST_DELAY * 2 ** min(failures, 16), _LONGEST_DELAY))

@@ -15,7 +15,7 @@ from martlet_operator.cluster import events
 from martlet_operator.cluster.apply import Applier
 from martlet_operator.cluster.client import Client
 from martlet_operator.conditions.fold import Ready, find
-from martlet_operator.errors import Refused
+from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
 from martlet_operator.reconcile import kinds
 from martlet_operator.reconcile.decision import Decision, pruned
 from martlet_operator.reconcile.dependents import Dependents
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _CONDITIONS = TypeAdapter(list[Condition])
 _WARNING_STATES = ("False",)
+_REFUSED_AGAIN_SECONDS = 30.0
+"""What refused may be mended without an event that we see: a quota, a policy, another's object."""
 
 
 class Reconciler:
@@ -68,9 +70,16 @@ class Reconciler:
         self._dependents.names(key, direct_references(resource))
         snapshot = await gather(self._client, key, resource)
         decision = self._decide(key, snapshot)
-        status = await self._carry_out(key, snapshot, decision)
+        try:
+            await self._write_objects(snapshot, decision)
+            status, again = decision.status, decision.again_after
+        except (Refused, NotFound) as error:
+            log.warning("%s %s/%s: %s", *key, error)
+            status, again = _refused(snapshot, decision, error), _REFUSED_AGAIN_SECONDS
+        # After the objects: an operator killed in between writes both again.
+        await self._write_status(snapshot, status)
         self._phases.set(*key, status.phase)
-        return decision.again_after
+        return again
 
     def _decide(self, key: Key, snapshot: Snapshot) -> Decision:
         now = datetime.now(UTC)
@@ -86,43 +95,34 @@ class Reconciler:
         """A spec that an older CRD let through: say so and touch nothing."""
         text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         ready = Ready("False", Reason.INVALID_SPEC, f"{text}. Correct the spec.")
-        empty = status_class(key.kind)()
-        status = with_ready(empty, ready, snapshot.generation, now, finished=True)
+        former = _former_status(key.kind, snapshot.resource)
+        status = with_ready(former, ready, snapshot.generation, now, finished=True)
         everything = tuple(next(iter(o["metadata"]["labels"].items())) for o in snapshot.owned)
         return Decision(status, keep=everything)
-
-    async def _carry_out(self, key: Key, snapshot: Snapshot, decision: Decision) -> Any:
-        """Writes objects, then the status: an operator killed in between writes both again."""
-        try:
-            await self._write_objects(snapshot, decision)
-            status = decision.status
-        except Refused as error:
-            status = self._refused(key, snapshot, decision, error)
-        await self._write_status(snapshot, status)
-        return status
-
-    def _refused(self, key: Key, snapshot: Snapshot, decision: Decision, error: Refused) -> Any:
-        log.warning("%s %s/%s: %s", *key, error)
-        text = f"The API server refused what this needs: {error.message} It is tried again."
-        ready = Ready("False", Reason.REFUSED_BY_API, text)
-        now = datetime.now(UTC)
-        return with_ready(decision.status, ready, snapshot.generation, now, finished=False)
 
     async def _write_objects(self, snapshot: Snapshot, decision: Decision) -> None:
         for desired in decision.desired:
             live = snapshot.owned_object(desired["kind"], desired["metadata"]["name"])
             if live is None:
                 await self._check_free(desired)
-            await self._applier.apply(desired, live)
+            await self._apply(desired, live)
         for stale in pruned(decision, snapshot.owned):
             await self._client.delete(stale)
+
+    async def _apply(self, desired: Object, live: Object | None) -> None:
+        try:
+            await self._applier.apply(desired, live)
+        except NotFound as error:
+            kind = f"{desired['kind']} ({desired['apiVersion']})"
+            text = f"{kind} cannot be made: {error.message}. Install it, or do without it."
+            raise NotFound(404, text) from error
 
     async def _check_free(self, desired: Object) -> None:
         """An object of that name that is somebody else's is left alone."""
         metadata = desired["metadata"]
         found = await self._client.get(desired["kind"], metadata["namespace"], metadata["name"])
         if found and not _has_labels(found, metadata["labels"]):
-            raise Refused(
+            raise NameTaken(
                 409,
                 f"{desired['kind']} {metadata['name']} exists already and is not Martlet's. "
                 "Remove it, or give this resource another name.",
@@ -154,6 +154,8 @@ class Reconciler:
         new = events.event(resource, kind, ready.reason, ready.message, datetime.now(UTC))
         try:
             await events.record(self._client, new)
+        except Conflict:
+            log.debug("this was told already within the second: %s", ready.reason)
         except Refused as error:
             log.warning("Event about %s was refused: %s", resource["metadata"]["name"], error)
 
@@ -162,6 +164,28 @@ def status_class(kind: str) -> Any:
     """The status class of a kind."""
     annotation = KINDS[kind].model_fields["status"].annotation
     return annotation.__args__[0] if annotation is not None else None
+
+
+def _former_status(kind: str, resource: Object) -> Any:
+    """The status as it stands; an empty one where it cannot be read."""
+    try:
+        return status_class(kind).model_validate(resource.get("status") or {})
+    except ValidationError:
+        return status_class(kind)()
+
+
+def _refused(snapshot: Snapshot, decision: Decision, error: Refused | NotFound) -> Any:
+    """The status of what could not be written. Its transition time follows what was said last, not
+    what would have been said."""
+    text = f"The API server refused what this needs: {error.message} It is tried again."
+    reason = Reason.NAME_TAKEN if isinstance(error, NameTaken) else Reason.REFUSED_BY_API
+    former = _former_ready(snapshot.resource)
+    others = [c for c in decision.status.conditions or [] if c.type != ConditionType.READY]
+    status = decision.status.model_copy(
+        update={"conditions": [*others, *([former] if former else [])]}
+    )
+    ready = Ready("False", reason, text)
+    return with_ready(status, ready, snapshot.generation, datetime.now(UTC), finished=False)
 
 
 def _former_ready(resource: Object) -> Condition | None:
