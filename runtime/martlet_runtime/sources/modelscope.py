@@ -55,9 +55,14 @@ class ModelScope:
         with _translated(place, wanted):
             if wanted.commit is None:
                 _check_revision(place, wanted, revision)
-            found: list[dict[str, Any]] = HubApi().legacy.list_repo_files(
-                repo_id=place.repository, repo_type=_type(place), revision=revision
-            )
+            names = _revisions(place)
+            try:
+                found: list[dict[str, Any]] = HubApi().legacy.list_repo_files(
+                    repo_id=place.repository, repo_type=_type(place), revision=revision
+                )
+            except NotExistError as error:
+                # The repository is there, so it is the revision that is not.
+                raise hub.unknown_revision(wanted, names) from error
         return found
 
 
