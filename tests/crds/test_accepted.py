@@ -1,0 +1,65 @@
+"""What the API server takes, and how the kinds show up in kubectl."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from manifests import manifest
+
+from martlet_api.kinds import KINDS
+
+pytestmark = pytest.mark.apiserver
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    (f"{path.relative_to(ROOT)}:{document['metadata']['name']}", document)
+    for path in sorted(ROOT.glob("examples/**/*.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
+    if document["kind"] in KINDS
+]
+
+
+@pytest.mark.parametrize("document", [d for _, d in DOCUMENTS], ids=[n for n, _ in DOCUMENTS])
+def test_examples(kubectl: Any, document: dict[str, Any]) -> None:
+    here = {**document, "metadata": {**document["metadata"], "namespace": "default"}}
+    done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", manifest=here)
+    assert done.returncode == 0, done.stderr
+
+
+def test_schemas_are_structural(kubectl: Any) -> None:
+    found = json.loads(kubectl("get", "crd", "-o", "json").stdout)["items"]
+    assert {crd["spec"]["names"]["kind"] for crd in found} == set(KINDS)
+    for crd in found:
+        conditions = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
+        assert conditions["Established"] == "True"
+        assert conditions.get("NonStructuralSchema", "False") == "False"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_defaults_are_those_of_the_class(kubectl: Any, kind: str) -> None:
+    done = kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", manifest=manifest(kind))
+    live = json.loads(done.stdout)["spec"]
+    spec = KINDS[kind].model_validate({"spec": manifest(kind)["spec"]}).spec
+    assert live == spec.to_dict()
+
+
+def test_short_names_category_and_columns(kubectl: Any) -> None:
+    for kind in KINDS:
+        assert kubectl("create", "-f", "-", manifest=manifest(kind)).returncode == 0
+    listed = kubectl("get", "martlet", "-o", "name").stdout
+    for cls in KINDS.values():
+        assert f"{cls.kind.lower()}.martlet.dev/sample" in listed
+        header = kubectl("get", cls.short_names[0]).stdout.splitlines()[0]
+        for name, _, _ in cls.columns:
+            assert name.upper() in header
+        kubectl("delete", cls.plural, "sample")
+
+
+def test_an_inference_service_can_be_scaled(kubectl: Any) -> None:
+    assert kubectl("create", "-f", "-", manifest=manifest("InferenceService")).returncode == 0
+    done = kubectl("scale", "msvc/sample", "--replicas=3")
+    assert done.returncode == 0, done.stderr
+    assert kubectl("get", "msvc", "sample", "-o", "jsonpath={.spec.replicas}").stdout == "3"
+    kubectl("delete", "msvc", "sample")
