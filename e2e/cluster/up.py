@@ -53,6 +53,7 @@ def _start_the_rest(
     """All that needs the API server."""
     with step("controllers, scheduler, kube-proxy"):
         control_plane.start_controllers(settings, made)
+        manifests.wait_for_api_endpoint(settings)
         node.start_kube_proxy(settings)
     with step("access rules, DNS service, storage class"):
         manifests.apply_file(settings, "addons.yaml")

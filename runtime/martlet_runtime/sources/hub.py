@@ -112,8 +112,10 @@ class HubSource:
 
 
 def is_brought(path: str) -> bool:
-    """Whether a model's file is one that engines and tokenizers read."""
-    return path.endswith(_MODEL_ENDINGS) and not path.startswith(".")
+    """Whether a model's file is one that engines and tokenizers read, inside the model's folder."""
+    parts = path.split("/")
+    plain = all(part and not part.startswith(".") for part in parts)
+    return plain and path.endswith(_MODEL_ENDINGS)
 
 
 def check_space(folder: Path, needed: int, uri: str) -> None:
