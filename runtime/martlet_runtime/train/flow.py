@@ -53,12 +53,13 @@ def _task(plan: Plan, train: TrainPlan, paths: Paths, progress: Progress) -> Tas
     dtype = dtype_of(train.precision)
     rows, validation = split(read_rows(plan, paths), train)
     tuner = TUNERS[train.tuner.type]
+    model = load_model(paths, dtype)
     return Task(
-        model=load_model(paths, dtype),
+        model=model,
         tokenizer=load_tokenizer(paths),
         rows=rows,
         validation=validation,
-        peft_config=tuner.config(train.tuner),
+        peft_config=tuner.config(train.tuner, model),
         learning_rate=train.hyperparameters.learning_rate or tuner.learning_rate,
         hyperparameters=train.hyperparameters,
         dtype=dtype,

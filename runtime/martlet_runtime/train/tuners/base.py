@@ -10,13 +10,14 @@ from martlet_api.finetunejob import Tuner
 
 @dataclass(frozen=True)
 class TunerMethod:
-    """``config`` is what TRL's trainers take as ``peft_config``, None for whole models.
+    """``config`` is what TRL's trainers take as ``peft_config`` for a model, None for whole
+    models.
 
     ``save`` writes what was trained into a folder; ``artifact`` is its format.
     """
 
     artifact: str
     learning_rate: float
-    config: Callable[[Tuner], Any]
+    config: Callable[[Tuner, Any], Any]
     save: Callable[[Any, Any, Path, str], None]
     """(model, tokenizer, folder, URI of the base)"""

@@ -7,13 +7,13 @@ from martlet_api.finetunejob import Tuner
 from martlet_runtime.train.tuners.base import TunerMethod
 
 
-def config(tuner: Tuner) -> None:
+def config(tuner: Tuner, model: Any) -> None:
     """PEFT has no part in it."""
 
 
 def save(model: Any, tokenizer: Any, folder: Path, base_uri: str) -> None:
     """A whole model, with its tokenizer."""
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
