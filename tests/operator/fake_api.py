@@ -4,7 +4,6 @@ And the rest of a cluster, as far as Martlet sees it: Jobs get pods that end as 
 become ready, routes are accepted.
 """
 
-import copy
 import itertools
 import json
 from collections.abc import Callable
@@ -56,11 +55,11 @@ class FakeClient(Client):
         answer = self._write(method, (plural, namespace, name), part, body or {}, content_type)
         self.writes.append(what)
         self.on_write("after", what)
-        return copy.deepcopy(answer)
+        return _copy(answer)
 
     def put(self, item: Object) -> Object:
         """Somebody else makes or changes an object."""
-        item = copy.deepcopy(item)
+        item = _copy(item)
         metadata = item["metadata"]
         entry = RESOURCE_TYPES[item["kind"]]
         place = (entry.plural, metadata["namespace"], metadata["name"])
@@ -80,7 +79,7 @@ class FakeClient(Client):
         if name:
             if (plural, namespace, name) not in self.table:
                 raise error_for(404, f"{plural} {name} not found")
-            return copy.deepcopy(self.table[plural, namespace, name])
+            return _copy(self.table[plural, namespace, name])
         wanted = [term.split("=") for term in query.get("labelSelector", "").split(",") if term]
         items = [
             item
@@ -89,7 +88,7 @@ class FakeClient(Client):
             if all(item["metadata"].get("labels", {}).get(k) == v for k, v in wanted)
             if _has_fields(item, query.get("fieldSelector", ""))
         ]
-        return {"items": copy.deepcopy(items)}
+        return {"items": _copy(items)}
 
     def _write(
         self, method: str, place: Place, part: str, body: Object, content_type: str
@@ -98,7 +97,7 @@ class FakeClient(Client):
             place = (place[0], place[1], body["metadata"]["name"])
             if place in self.table:
                 raise error_for(409, "exists already")
-            return self._store(place, copy.deepcopy(body), None)
+            return self._store(place, _copy(body), None)
         live = self.table.get(place)
         if method == "DELETE":
             return self._delete(place, body)
@@ -108,7 +107,7 @@ class FakeClient(Client):
             return self._status(place, body, live)
         if "merge" in content_type:
             return self._store(place, _merged(live or {}, body), live)
-        applied = copy.deepcopy(body)
+        applied = _copy(body)
         if live and "status" in live:
             applied["status"] = live["status"]
         return self._store(place, applied, live)
@@ -118,14 +117,14 @@ class FakeClient(Client):
             raise error_for(404, "not found")
         if body["metadata"].get("resourceVersion") != live["metadata"]["resourceVersion"]:
             raise error_for(409, "the object has been modified")
-        return self._store(place, copy.deepcopy(body), live)
+        return self._store(place, _copy(body), live)
 
     def _status(self, place: Place, body: Object, live: Object | None) -> Object:
         if live is None:
             raise error_for(404, "not found")
         if body["metadata"]["uid"] != live["metadata"]["uid"]:
             raise error_for(409, "uid mismatch")
-        return self._store(place, {**live, "status": copy.deepcopy(body["status"])}, live)
+        return self._store(place, {**live, "status": _copy(body["status"])}, live)
 
     def _store(self, place: Place, item: Object, live: Object | None) -> Object:
         entry = _KINDS.get(place[0])
@@ -166,6 +165,11 @@ class FakeClient(Client):
             owners = item["metadata"].get("ownerReferences", [])
             if other in self.table and any(owner["uid"] == gone for owner in owners):
                 self.remove(other)
+
+
+def _copy(item: Any) -> Any:
+    """As the wire does it: much faster than deepcopy."""
+    return json.loads(json.dumps(item))
 
 
 def _has_fields(item: Object, selector: str) -> bool:

@@ -9,7 +9,7 @@ from martlet_api.inferenceservice import InferenceServiceSpec
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.naming import owned_labels, revision_name
 from martlet_operator.pods.containers import pod_spec
-from martlet_operator.pods.engine import engine_container
+from martlet_operator.pods.engine import engine_container, engine_image
 from martlet_operator.pods.jobs import owner_reference
 from martlet_operator.pods.stage import stage_container
 from martlet_operator.pods.volumes import claims_of, volumes
@@ -32,12 +32,13 @@ class Wanted:
 def wanted(
     resource: Object, spec: InferenceServiceSpec, model: KnownModel, settings: Settings
 ) -> Wanted:
-    """Named by what makes it: digests, engine, pod settings and images; not by replicas."""
+    """Named by what makes it: digests, engine, pod settings and images; not by replicas, and not by
+    defaults, or else a field that a later version adds would load every model anew."""
     identity = [
         [item.model_dump(mode="json") for item in model.inputs()],
-        spec.engine.model_dump(mode="json"),
-        spec.pod.model_dump(mode="json"),
-        [settings.images.runtime, settings.images.vllm_cpu, settings.images.vllm_cuda],
+        spec.engine.model_dump(mode="json", exclude_defaults=True),
+        spec.pod.model_dump(mode="json", exclude_defaults=True),
+        [settings.images.runtime, engine_image(spec.pod, settings.images)],
         spec.retry,
     ]
     return Wanted(revision_name(resource["metadata"]["name"], identity), model)

@@ -35,11 +35,10 @@ def engine_container(
     request will kill the engine.
     """
     on_accelerator = pod.accelerator is not None
-    image = pod.image or (images.vllm_cuda if on_accelerator else images.vllm_cpu)
     return {
         **container(
             CONTAINER,
-            image,
+            engine_image(pod, images),
             images.pull_policy,
             ["python3", "-m", "vllm.entrypoints.openai.api_server"],
             mounts(claims),
@@ -61,6 +60,11 @@ def engine_container(
             "failureThreshold": 6,
         },
     }
+
+
+def engine_image(pod: PodSettings, images: Images) -> str:
+    """The user's image, or ours for the accelerator."""
+    return pod.image or (images.vllm_cuda if pod.accelerator else images.vllm_cpu)
 
 
 def arguments(

@@ -1,0 +1,432 @@
+"""Where a service can be, and what is decided there."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from operator_builders import (
+    NOW,
+    RUNNING,
+    SETTINGS,
+    after,
+    artifact,
+    condition,
+    container_status,
+    decide,
+    desired,
+    digest,
+    ended,
+    finished_pod,
+    from_,
+    keeps,
+    pod,
+    preflight_told,
+    ready,
+    resource,
+    said,
+    stage_job,
+    started,
+    waiting,
+    with_artifact,
+)
+
+from martlet_api import labels
+from martlet_operator.naming import owned_labels
+from martlet_operator.reconcile import kinds
+from martlet_operator.reconcile.decision import Decision, pruned
+from martlet_operator.settings import Images
+
+Object = dict[str, Any]
+ENDPOINT = {"gateway": {"name": "gw"}, "hostnames": ["a.example.com"]}
+PART = ("martlet.dev/part", "endpoint")
+
+
+def service(**spec: Any) -> Object:
+    return resource("InferenceService", "chat", model=from_("FineTuneJob", "tune"), **spec)
+
+
+def model(text: str = "one") -> Object:
+    return with_artifact("FineTuneJob", "tune", text)
+
+
+def revision_of(decision: Decision) -> str:
+    (deployment,) = desired(decision, "Deployment")
+    return str(deployment["metadata"]["name"])
+
+
+def deployment(live: Object, revision: str, ready: int = 1) -> Object:
+    return {
+        "kind": "Deployment",
+        "metadata": {
+            "name": revision,
+            "labels": owned_labels("InferenceService", "chat", revision=revision),
+        },
+        "status": {"readyReplicas": ready},
+    }
+
+
+def route(revision: str, accepted: str | None = "True", generation: int = 1) -> Object:
+    said = {"type": "Accepted", "status": accepted, "observedGeneration": generation}
+    parents = [{"conditions": [{**said, "reason": "NoMatch", "message": "no listener"}]}]
+    return {
+        "kind": "HTTPRoute",
+        "metadata": {
+            "name": "chat",
+            "generation": 1,
+            "labels": owned_labels("InferenceService", "chat", part="endpoint"),
+        },
+        "spec": {"rules": [{"backendRefs": [{"name": revision}]}]},
+        "status": {"parents": parents if accepted else []},
+    }
+
+
+def engine_pod(revision: str, status: Object, stage: Object | None = None) -> Object:
+    marks = owned_labels("InferenceService", "chat", revision=revision)
+    init = [stage] if stage else []
+    return pod(marks, containers=[status], init=init)
+
+
+def serving(**spec: Any) -> tuple[Object, str, list[Object]]:
+    """A service that serves: resource, revision, owned objects."""
+    live = service(**spec)
+    revision = revision_of(decide(live, [model()]))
+    owned = [deployment(live, revision)]
+    if "endpoint" in spec:
+        owned.append(route(revision))
+    decision = decide(live, [model()], owned=owned)
+    assert ready(decision)[1] == "Serving"
+    return after(live, decision), revision, owned
+
+
+# The model and the gates
+
+
+def test_a_model_by_uri_is_resolved_by_preflight() -> None:
+    live, run = started(resource("InferenceService", "chat"))
+    first = decide(live)
+    assert ready(first)[:2] == ("Unknown", "Resolving")
+    told = json.dumps(preflight_told("InferenceService"))
+    done = finished_pod(live, run, "preflight", 0, told)
+    job = stage_job(live, run, "preflight", "Complete")
+    decision = decide(live, pods=[done], owned=[job])
+    assert ready(decision)[1] == "Loading"
+    assert decision.status.made_from[0].digest == digest("model")
+    assert keeps(decision, labels.RUN, run)
+
+
+def test_a_model_that_is_not_there() -> None:
+    live, run = started(resource("InferenceService", "chat"))
+    told = json.dumps(said("preflight", "ModelNotFound", "pvc://models/base holds no model."))
+    done = finished_pod(live, run, "preflight", 65, told)
+    decision = decide(live, pods=[done], owned=[stage_job(live, run, "preflight", "Failed")])
+    assert ready(decision) == ("False", "ModelNotFound", "pvc://models/base holds no model.")
+
+
+def test_a_retry_resolves_again_while_the_former_serves() -> None:
+    live, run = started(resource("InferenceService", "chat"))
+    changed = {**live, "spec": {**live["spec"], "retry": "again"}}
+    decision = decide(changed)
+    assert decision.status.run.id != run
+    assert ready(decision)[1] == "Resolving"
+
+
+def verdict(text: str, passed: bool) -> Object:
+    return {"passed": passed, "modelDigest": digest(text), "at": "2026-01-01T00:00:00Z"}
+
+
+GATES = [
+    (None, "Unknown", "ReferenceNotFound"),
+    ({}, "Unknown", "WaitingForGate"),
+    ({"conditions": [condition("Unknown", "Evaluating")]}, "Unknown", "WaitingForGate"),
+    ({"conditions": [condition("False", "EngineFailed")]}, "False", "WaitingForGate"),
+    ({"verdict": verdict("one", False)}, "False", "GateNotPassed"),
+    ({"verdict": verdict("another", True)}, "Unknown", "WaitingForGate"),
+    ({"verdict": verdict("one", True)}, "Unknown", "Loading"),
+]
+
+
+@pytest.mark.parametrize(("status", "expected", "reason"), GATES)
+def test_gates(status: Object | None, expected: str, reason: str) -> None:
+    live = service(gates=[{"evalRun": "gate"}])
+    gate = [] if status is None else [resource("EvalRun", "gate", status=status)]
+    decision = decide(live, [model(), *gate])
+    assert ready(decision)[:2] == (expected, reason)
+    assert bool(decision.desired) == (reason == "Loading")
+
+
+def test_what_serves_goes_on_while_a_gate_is_shut() -> None:
+    live, revision, owned = serving(endpoint=ENDPOINT)
+    live["spec"] = {**live["spec"], "gates": [{"evalRun": "gate"}]}
+    live["status"]["next"] = {"revision": "chat-other", "digest": digest("two")}
+    gate = resource("EvalRun", "gate", status={"verdict": verdict("two", False)})
+    decision = decide(live, [model("two"), gate], owned=owned)
+    assert ready(decision)[1] == "GateNotPassed"
+    assert pruned(decision, owned) == []
+    assert decision.status.serving.revision == revision
+    assert decision.status.next is None, "nothing is being loaded any more"
+
+
+# Loading and switching
+
+
+def test_loading_then_the_route() -> None:
+    live = service(endpoint=ENDPOINT)
+    first = decide(live, [model()])
+    assert ready(first)[:2] == ("Unknown", "Loading")
+    assert [o["kind"] for o in first.desired] == ["ConfigMap", "Deployment", "Service"]
+    revision = revision_of(first)
+    owned = [deployment(live, revision)]
+    second = decide(after(live, first), [model()], owned=owned)
+    assert desired(second, "HTTPRoute")[0]["spec"]["rules"][0]["backendRefs"][0]["name"] == revision
+    assert second.status.address.url == "http://a.example.com/v1"
+    assert ready(second)[1] == "Loading", "the gateway has not taken the route"
+    third = decide(after(live, second), [model()], owned=[*owned, route(revision)])
+    assert ready(third) == ("True", "Serving", f"Revision {revision} serves with 1 of 1 replicas.")
+    assert third.status.next is None
+
+
+def test_a_new_revision_is_loaded_beside_the_one_that_serves() -> None:
+    live, old, owned = serving(endpoint=ENDPOINT)
+    decision = decide(live, [model("two")], owned=owned)
+    new = revision_of(decision)
+    assert new != old
+    assert decision.status.serving.revision == old
+    assert decision.status.next.revision == new
+    assert desired(decision, "HTTPRoute") == []
+    assert pruned(decision, owned) == []
+
+
+def test_the_former_revision_stays_until_the_route_to_the_next_is_taken() -> None:
+    live, old, owned = serving(endpoint=ENDPOINT)
+    loading = decide(live, [model("two")], owned=owned)
+    new = revision_of(loading)
+    both = [deployment(live, old), deployment(live, new), route(old)]
+    switch = decide(after(live, loading), [model("two")], owned=both)
+    assert desired(switch, "HTTPRoute")[0]["spec"]["rules"][0]["backendRefs"][0]["name"] == new
+    assert switch.status.serving.revision == new
+    assert ready(switch)[1] == "Loading", "the live route leads to the former one"
+    assert pruned(switch, both) == []
+    live = after(live, switch)
+    for stale in (route(old), route(new, None), route(new, generation=0)):
+        waiting_on = [*both[:2], stale]
+        assert pruned(decide(live, [model("two")], owned=waiting_on), waiting_on) == []
+    taken = [*both[:2], route(new)]
+    decision = decide(live, [model("two")], owned=taken)
+    assert ready(decision)[1] == "Serving"
+    assert [o["metadata"]["name"] for o in pruned(decision, taken)] == [old]
+
+
+def test_without_an_endpoint_the_service_switches_at_once() -> None:
+    live, old, owned = serving()
+    loading = decide(live, [model("two")], owned=owned)
+    both = [*owned, deployment(live, revision_of(loading))]
+    switch = decide(after(live, loading), [model("two")], owned=both)
+    assert ready(switch)[1] == "Serving"
+    assert [o["metadata"]["name"] for o in pruned(switch, both)] == [old]
+
+
+def test_a_refused_route() -> None:
+    live, revision, _ = serving(endpoint=ENDPOINT)
+    owned = [deployment(live, revision), route(revision, "False")]
+    status, reason, message = ready(decide(live, [model()], owned=owned))
+    assert (status, reason) == ("False", "RouteNotAccepted")
+    assert "NoMatch: no listener" in message
+
+
+def test_an_endpoint_that_is_removed_takes_the_route_with_it() -> None:
+    live, _, owned = serving(endpoint=ENDPOINT)
+    live["spec"] = {k: v for k, v in live["spec"].items() if k != "endpoint"}
+    decision = decide(live, [model()], owned=owned)
+    assert ready(decision)[1] == "Serving"
+    assert [o["kind"] for o in pruned(decision, owned)] == ["HTTPRoute"]
+    assert decision.status.address == decision.status.cluster_address
+
+
+def test_replicas_do_not_make_a_revision() -> None:
+    live, revision, owned = serving()
+    live["spec"] = {**live["spec"], "replicas": 3}
+    decision = decide(live, [model()], owned=owned)
+    assert revision_of(decision) == revision
+    assert desired(decision, "Deployment")[0]["spec"]["replicas"] == 3
+    assert ready(decision)[2].endswith("1 of 3 replicas.")
+
+
+def test_no_replicas() -> None:
+    live, _, owned = serving(endpoint=ENDPOINT)
+    live["spec"] = {**live["spec"], "replicas": 0}
+    decision = decide(live, [model()], owned=owned)
+    assert ready(decision)[:2] == ("Unknown", "ScaledToZero")
+    assert decision.status.phase == "Idle"
+    assert desired(decision, "Deployment")[0]["spec"]["replicas"] == 0
+    assert desired(decision, "HTTPRoute")
+
+
+def test_the_count_of_replicas_is_true_while_another_loads() -> None:
+    live, old, _ = serving()
+    decision = decide(live, [model("two")], owned=[deployment(live, old, ready=0)])
+    assert decision.status.serving.ready_replicas == 0
+    assert decision.status.replicas == 0
+
+
+# Failing
+
+
+def crashed(revision: str, restarts: int = 3) -> Object:
+    status = container_status(
+        "engine", waiting("CrashLoopBackOff"), lastState=ended(1, "no kernel")
+    )
+    return engine_pod(revision, {**status, "restartCount": restarts})
+
+
+def test_a_revision_that_keeps_dying_is_given_up_while_the_former_serves() -> None:
+    live, old, owned = serving(endpoint=ENDPOINT)
+    loading = decide(live, [model("two")], owned=owned)
+    new = revision_of(loading)
+    both = [*owned, deployment(live, new, 0)]
+    decision = decide(after(live, loading), [model("two")], owned=both, pods=[crashed(new)])
+    status, reason, message = ready(decision)
+    assert (status, reason) == ("False", "CrashLoop")
+    assert "no kernel" in message
+    assert f"Revision {old} goes on serving" in message
+    assert [o["metadata"]["name"] for o in pruned(decision, both)] == [new]
+    assert decision.status.failed.revision == new
+    again = decide(after(live, decision), [model("two")], owned=owned)
+    assert again.desired == []
+    assert ready(again) == ready(decision)
+    retried = after(live, decision)
+    retried["spec"] = {**retried["spec"], "retry": "once more"}
+    assert ready(decide(retried, [model("two")], owned=owned))[1] == "Loading"
+
+
+def test_a_failure_is_forgotten_once_something_serves() -> None:
+    live, _, owned = serving()
+    live["status"]["failed"] = {
+        "revision": "chat-bad",
+        "digest": digest("two"),
+        "reason": "CrashLoop",
+        "message": "m",
+        "at": "2026-01-01T00:00:00Z",
+    }
+    assert decide(live, [model()], owned=owned).status.failed is None
+
+
+def test_a_user_s_error_in_stage_is_given_up_at_once() -> None:
+    live = service()
+    revision = revision_of(decide(live, [model()]))
+    told = json.dumps(said("stage", "DigestMismatch", "weights differ."))
+    stage = container_status("stage", ended(65, told))
+    bad = engine_pod(revision, container_status("engine", waiting("PodInitializing")), stage)
+    decision = decide(live, [model()], pods=[bad], owned=[deployment(live, revision, 0)])
+    assert ready(decision)[1] == "DigestMismatch"
+    assert decision.status.failed.reason == "DigestMismatch"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (container_status("engine", waiting("ImagePullBackOff")), "ImageCannotBePulled"),
+        (
+            {**container_status("engine", RUNNING, lastState=ended(1, "x")), "restartCount": 1},
+            "PodFailed",
+        ),
+        (
+            {
+                **container_status("engine", RUNNING, lastState=ended(137, reason="OOMKilled")),
+                "restartCount": 1,
+            },
+            "OutOfMemory",
+        ),
+    ],
+)
+def test_what_keeps_it_from_getting_on_is_told(status: Object, reason: str) -> None:
+    live = service()
+    revision = revision_of(decide(live, [model()]))
+    decision = decide(live, [model()], pods=[engine_pod(revision, status)])
+    assert ready(decision)[:2] == ("False", reason)
+    assert desired(decision, "Deployment")
+
+
+def test_pods_that_are_refused() -> None:
+    live = service()
+    refused = deployment(live, revision_of(decide(live, [model()])), 0)
+    refused["status"]["conditions"] = [
+        {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small."}
+    ]
+    decision = decide(live, [model()], owned=[refused])
+    assert ready(decision)[:2] == ("False", "PodRefused")
+    assert "exceeded quota" in ready(decision)[2]
+
+
+# What makes a revision
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"replicas": 5}, True),
+        ({"endpoint": ENDPOINT}, True),
+        ({"gates": []}, True),
+        ({"retry": "x"}, False),
+        ({"engine": {"maxModelLen": 64}}, False),
+        ({"engine": {"type": "vLLM"}}, True),
+        ({"pod": {"image": "mine:1"}}, False),
+    ],
+)
+def test_what_makes_a_revision(change: Object, same: bool) -> None:
+    first = revision_of(decide(service(), [model()]))
+    assert (revision_of(decide(service(**change), [model()])) == first) is same
+
+
+@pytest.mark.parametrize(
+    ("images", "same"),
+    [
+        (Images("runtime:1", "vllm-cpu:1", "vllm-cuda:2"), True),
+        (Images("runtime:1", "vllm-cpu:2", "vllm-cuda:1"), False),
+        (Images("runtime:2", "vllm-cpu:1", "vllm-cuda:1"), False),
+    ],
+)
+def test_only_the_images_of_its_own_pods_make_a_revision(images: Images, same: bool) -> None:
+    first = revision_of(decide(service(), [model()]))
+    settings = replace(SETTINGS, images=images)
+    assert (revision_of(decide(service(), [model()], settings=settings)) == first) is same
+
+
+def test_an_adapter_is_served_over_its_base() -> None:
+    tuned = resource("FineTuneJob", "tune", status={"artifact": artifact("tuned", base="base")})
+    decision = decide(service(), [tuned])
+    plan = json.loads(desired(decision, "ConfigMap")[0]["data"]["plan.json"])
+    assert [item["name"] for item in plan["inputs"]] == ["model", "adapter"]
+
+
+# For every place: pure, settled, valid
+
+
+def places() -> list[tuple[Object, dict[str, Any]]]:
+    live, old, owned = serving(endpoint=ENDPOINT)
+    fresh = service(endpoint=ENDPOINT)
+    new = revision_of(decide(live, [model("two")], owned=owned))
+    return [
+        (fresh, {}),
+        (resource("InferenceService", "chat"), {}),
+        (live, {"owned": owned}),
+        (live, {"owned": [*owned, deployment(live, new)]}),
+        (live, {"owned": owned, "pods": [crashed(new)]}),
+        (live, {"owned": [deployment(live, old, 0)], "pods": [crashed(old)]}),
+        ({**live, "spec": {**live["spec"], "replicas": 0}}, {"owned": owned}),
+    ]
+
+
+@pytest.mark.parametrize("place", range(7))
+@pytest.mark.parametrize("text", ["one", "two"])
+def test_wherever_it_is(place: int, text: str) -> None:
+    live, parts = places()[place]
+    first = decide(live, [model(text)], **parts)
+    assert first == decide(live, [model(text)], **parts)
+    written = first.status.to_dict()
+    assert kinds.parse("InferenceService", {**live, "status": written}).status.to_dict() == written
+    assert written["observedGeneration"] == 1
+    second = decide(after(live, first), [model(text)], now=NOW + timedelta(hours=1), **parts)
+    third = decide(after(live, second), [model(text)], now=NOW + timedelta(hours=2), **parts)
+    assert third.status == second.status, "settled, whatever the time"
