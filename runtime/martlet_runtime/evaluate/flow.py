@@ -1,6 +1,7 @@
 """Evaluate: runs every suite against the engine and judges the scores by their thresholds."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 from martlet_api.conditions import Reason
@@ -47,7 +48,7 @@ def _rows(suite: Suite, plan: Plan, paths: Paths) -> Rows:
 
 
 def _suite(suite: Suite, rows: dict[str, Rows], todo: EvaluatePlan, paths: Paths) -> list[Score]:
-    output = suites.score(suite, rows[suite.name], todo, paths.work)
+    output = _answers(suite, rows[suite.name], todo, paths.work)
     measured = list(suites.read_report(output))
     if not measured:
         wrong = engine.problem(todo.endpoint, todo.served_name) or "no report was written"
@@ -61,6 +62,22 @@ def _suite(suite: Suite, rows: dict[str, Rows], todo: EvaluatePlan, paths: Paths
         for figure in measured
         if is_told(suite, figure)
     ]
+
+
+def _answers(suite: Suite, rows: Rows, todo: EvaluatePlan, work: Path) -> Path:
+    """EvalScope's output. Where a row gets no answer from a living engine, the others count."""
+    from openai import OpenAIError
+
+    try:
+        return suites.score(suite, rows, todo, work)
+    except OpenAIError as error:
+        if wrong := engine.problem(todo.endpoint, todo.served_name):
+            raise RetryableError(
+                Reason.ENGINE_FAILED,
+                f"The engine stopped answering in suite {suite.name}: {wrong}. It is tried again.",
+            ) from error
+        print(f"suite {suite.name}: {error}; asking once more, past such rows", flush=True)
+    return suites.score(suite, rows, todo, work, past_errors=True)
 
 
 def is_told(suite: Suite, figure: Measured) -> bool:
@@ -129,8 +146,12 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._count()
 
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH_SECONDS):
-            done = sum(suites.reviewed(run) for run in self._runs.glob("*"))
-            self._report.evaluate(min(done, self._total), self._total)
+            self._count()
+
+    def _count(self) -> None:
+        done = sum(suites.reviewed(run) for run in self._runs.glob("*"))
+        self._report.evaluate(min(done, self._total), self._total)

@@ -20,7 +20,11 @@ _ARGS: dict[str, dict[str, Any]] = {
 PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc"}
 """The metric that is always told; others only where a threshold names them."""
 
+_SHORT = {"accuracy": "acc"}
+"""EvalScope's documentation, and its users, say mean_acc."""
+
 _TIMEOUT_SECONDS = 300
+_ATTEMPTS, _PAUSE_SECONDS = 3, 5
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,23 @@ def lay_out(suite: Suite, rows: list[dict[str, Any]], work: Path) -> Path:
     return folder
 
 
-def score(suite: Suite, rows: list[dict[str, Any]], plan: EvaluatePlan, work: Path) -> Path:
-    """Runs EvalScope over the rows; returns the folder of its output."""
+def score(
+    suite: Suite,
+    rows: list[dict[str, Any]],
+    plan: EvaluatePlan,
+    work: Path,
+    *,
+    past_errors: bool = False,
+) -> Path:
+    """Runs EvalScope over the rows; returns the folder of its output.
+
+    ``past_errors``: rows without an answer are left out and counted. Else the first of them ends
+    the run with the client's own exception, so that a dead engine is not asked row by row.
+    """
     os.environ.setdefault("EVALSCOPE_CACHE", str(work / "cache"))
     from evalscope import TaskConfig, run_task
 
-    output = work / "runs" / suite.name
+    output = work / "runs" / (f"{suite.name}-past-errors" if past_errors else suite.name)
     generation = plan.generation
     run_task(
         TaskConfig(
@@ -67,8 +82,11 @@ def score(suite: Suite, rows: list[dict[str, Any]], plan: EvaluatePlan, work: Pa
                 "max_tokens": generation.max_tokens,
                 "seed": generation.seed,
                 "timeout": _TIMEOUT_SECONDS,
+                "retries": _ATTEMPTS,
+                "retry_interval": _PAUSE_SECONDS,
             },
             eval_batch_size=16,
+            ignore_errors=past_errors,
             work_dir=str(output),
             no_timestamp=True,
         )
@@ -92,7 +110,8 @@ def name_of(metric: dict[str, Any]) -> str:
         kind = identity["dimensions"]
         variant = str(kind.get("ngram") or kind["variant"]).upper()
         return f"Rouge-{variant}-{kind['statistic'][0].upper()}"
-    return f"{identity['aggregation']}_{identity['name']}"
+    name = _SHORT.get(identity["name"], identity["name"])
+    return f"{identity['aggregation']}_{name}"
 
 
 def reviewed(output: Path) -> int:

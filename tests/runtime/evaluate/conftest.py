@@ -1,0 +1,88 @@
+"""An engine that answers from a table, over the part of OpenAI's API that is asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+
+class Engine:
+    """``answers``: by what a question contains. ``down``: it refuses everything."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {}
+        self.down = False
+        self.refused: str | None = None
+        """Questions with this text get status 400."""
+        self.dies_after: int | None = None
+        """Chats after which it is down."""
+        self.asked: list[dict[str, Any]] = []
+        self.refusals = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def reply(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if self.down:
+            self.refusals += 1
+            return 503, {"error": {"message": "the engine is loading"}}
+        if path.endswith("/chat/completions"):
+            return self._chat(body)
+        return 200, {"choices": [{"index": 0, "text": "x", "finish_reason": "length"}]}
+
+    def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.asked.append(body)
+        self.down = self.dies_after is not None and len(self.asked) >= self.dies_after
+        question = json.dumps(body["messages"])
+        if self.refused and self.refused in question:
+            return 400, {"error": {"message": "this is refused", "type": "BadRequestError"}}
+        text = next((a for known, a in self.answers.items() if known in question), "none")
+        message = {"role": "assistant", "content": text}
+        return 200, {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        }
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        engine = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, answer = engine.reply(self.path, body)
+                text = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                """The test's output is not for requests."""
+
+        return Handler
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    running = Engine()
+    yield running
+    running.close()

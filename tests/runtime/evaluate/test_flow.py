@@ -1,0 +1,152 @@
+"""EvalScope, really run, against an engine whose answers are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from martlet_api import contract
+from martlet_api.conditions import Reason
+from martlet_api.contract import EvaluatePlan, Input, Plan, Termination
+from martlet_api.evalrun import Generation, Suite
+from martlet_runtime.errors import RetryableError, UserError
+from martlet_runtime.evaluate import flow, suites
+from martlet_runtime.paths import Paths
+from martlet_runtime.report import Report
+
+pytestmark = pytest.mark.torch
+
+Pod = Callable[..., Paths]
+QA = [{"query": f"Where is number {n}?", "response": f"place{n}"} for n in range(8)]
+MCQ = [
+    {"question": f"Which is number {n}?", "A": "one", "B": "two", "answer": "AB"[n % 2]}
+    for n in range(8)
+]
+
+
+def suite(name: str, benchmark: str, *thresholds: dict[str, Any]) -> Suite:
+    uri = f"pvc://data/{name}.jsonl"
+    fields = {"name": name, "benchmark": benchmark, "thresholds": thresholds}
+    return Suite.model_validate({**fields, "dataset": {"uri": uri}})
+
+
+class Scoring:
+    def __init__(self, engine: Any, pod: Pod, folder: Path) -> None:
+        self.engine, self.pod, self.folder = engine, pod, folder
+        self.report = Report()
+
+    def run(self, *suites: tuple[Suite, list[dict[str, Any]]]) -> Termination:
+        files, inputs = {}, []
+        for each, rows in suites:
+            path = self.folder / f"{each.name}.jsonl"
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            files[f"suite_{each.name}"] = path
+            inputs.append(
+                Input(
+                    name=f"suite-{each.name}",
+                    kind="Dataset",
+                    uri=f"pvc://data/{path.name}",
+                    benchmark=each.benchmark,
+                )
+            )
+        evaluate = EvaluatePlan(
+            endpoint=self.engine.endpoint,
+            served_name="m",
+            suites=[each for each, _ in suites],
+            generation=Generation(temperature=0, max_tokens=7, seed=3),
+        )
+        plan = Plan(
+            kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate
+        )
+        return flow.run(plan, self.pod(**files), self.report)
+
+
+@pytest.fixture
+def scoring(engine: Any, pod: Pod, tmp_path: Path) -> Scoring:
+    return Scoring(engine, pod, tmp_path)
+
+
+def gauges(registry: CollectorRegistry) -> dict[str, float]:
+    return {s.name: s.value for family in registry.collect() for s in family.samples}
+
+
+def test_suites_are_scored_by_the_answers_and_judged(scoring: Scoring) -> None:
+    right = {f"number {n}?": f"place{n}" for n in range(6)}
+    scoring.engine.answers = {f"Where is {q}": a for q, a in right.items()} | {"Which": "ANSWER: A"}
+    ended = scoring.run(
+        (suite("places", "general_qa", {"metric": "Rouge-L-R", "min": 0.7}), QA),
+        (suite("letters", "general_mcq", {"metric": "mean_acc", "min": 0.9}), MCQ),
+    )
+    assert ended.succeeded
+    assert ended.evaluate is not None
+    told = [(s.suite, s.metric, s.value, s.samples, s.passed) for s in ended.evaluate.scores]
+    assert told == [
+        ("places", "Rouge-L-R", 0.75, 8, True),
+        ("letters", "mean_acc", 0.5, 8, False),
+    ]
+
+
+def test_the_engine_is_asked_as_the_spec_says(scoring: Scoring) -> None:
+    scoring.run((suite("places", "general_qa"), QA))
+    assert len(scoring.engine.asked) == len(QA)
+    for body in scoring.engine.asked:
+        assert (body["model"], body["temperature"], body["max_tokens"], body["seed"]) == (
+            "m", 0, 7, 3,
+        )  # fmt: skip
+
+
+def test_the_samples_are_on_the_metrics_page(scoring: Scoring) -> None:
+    scoring.run((suite("places", "general_qa"), QA))
+    assert gauges(scoring.report.registry)[contract.METRIC_TOTAL_SAMPLES] == len(QA)
+    assert gauges(scoring.report.registry)[contract.METRIC_SAMPLES] == len(QA)
+
+
+def test_a_sample_without_an_answer_makes_no_verdict(scoring: Scoring) -> None:
+    scoring.engine.answers = {q["query"]: q["response"] for q in QA}
+    scoring.engine.refused = QA[3]["query"]
+    ended = scoring.run((suite("places", "general_qa", {"metric": "Rouge-L-R", "min": 0.5}), QA))
+    assert not ended.succeeded
+    assert ended.reason == Reason.INCONCLUSIVE
+    assert ended.evaluate is not None
+    assert [(s.incomplete, s.passed) for s in ended.evaluate.scores] == [(1, False)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "_PAUSE_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_engine_that_dies_half_way_is_worth_another_try(scoring: Scoring) -> None:
+    scoring.engine.dies_after = 3
+    with pytest.raises(RetryableError) as caught:
+        scoring.run((suite("places", "general_qa"), QA))
+    assert caught.value.reason == Reason.ENGINE_FAILED
+    assert "stopped answering in suite places" in caught.value.message
+
+
+def test_an_engine_that_refuses_every_question_is_told(scoring: Scoring) -> None:
+    scoring.engine.refused = "Where"
+    with pytest.raises(RetryableError) as caught:
+        scoring.run((suite("places", "general_qa"), QA))
+    assert caught.value.reason == Reason.ENGINE_FAILED
+    assert "places gave no scores" in caught.value.message
+
+
+def test_a_threshold_on_an_unknown_metric_names_those_that_are_reported(scoring: Scoring) -> None:
+    with pytest.raises(UserError) as caught:
+        scoring.run((suite("places", "general_qa", {"metric": "Rouge-X", "min": 0.5}), QA))
+    assert caught.value.reason == Reason.METRIC_NOT_REPORTED
+    assert "Rouge-L-R" in caught.value.message
+
+
+def test_a_broken_row_is_told_before_the_engine_is_waited_for(scoring: Scoring) -> None:
+    scoring.engine.down = True
+    with pytest.raises(UserError) as caught:
+        scoring.run((suite("places", "general_qa"), [*QA, {"query": "no answer"}]))
+    assert "places.jsonl:9:" in caught.value.message
