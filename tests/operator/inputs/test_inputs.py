@@ -1,0 +1,96 @@
+"""From what a spec names to what is known of it."""
+
+import itertools
+from typing import Any
+
+from operator_builders import artifact, digest, from_, resolved_input, resource, with_artifact
+
+from martlet_api.references import DatasetSource, ModelSource
+from martlet_api.runs import Artifact, ResolvedInput
+from martlet_operator.inputs.models import KnownModel, from_artifact
+from martlet_operator.inputs.references import Waiting, circle, reference_of, referenced_model
+from martlet_operator.inputs.wanted import WantedDataset, gather, model_of
+
+BY_URI = ModelSource.model_validate(
+    {"uri": "hf://org/m", "revision": "main", "secretRef": {"name": "hub"}}
+)
+BY_NAME = ModelSource.model_validate(from_("FineTuneJob", "tune"))
+DATA = WantedDataset("data", DatasetSource(uri="pvc://d/x.jsonl", max_samples=9), "Training")
+
+
+def found(name: str, uri: str = "hf://org/m", **parts: Any) -> ResolvedInput:
+    return ResolvedInput.model_validate({**resolved_input(name, uri), **parts})
+
+
+def test_nothing_is_locked_at_first() -> None:
+    inputs = gather(BY_URI, None, [DATA], [])
+    assert inputs.model is None
+    assert inputs.locked == []
+    assert [(i.name, i.revision) for i in inputs.unlocked] == [("model", "main"), ("data", None)]
+    assert inputs.made_from == []
+    assert inputs.secrets == ("hub",)
+
+
+def test_what_preflight_found_is_locked() -> None:
+    inputs = gather(BY_URI, None, [DATA], [found("model", commit="c0ffee"), found("data")])
+    assert inputs.unlocked == []
+    assert [(i.name, i.commit, i.digest) for i in inputs.locked] == [
+        ("model", "c0ffee", digest("model")),
+        ("data", None, digest("data")),
+    ]
+    assert inputs.locked[1].max_samples == 9
+    assert [link.name for link in inputs.made_from] == ["model", "data"]
+    assert inputs.secrets == ("hub",), "stage brings the model with them"
+
+
+def test_an_adapter_comes_with_its_base() -> None:
+    model = from_artifact(
+        Artifact.model_validate(artifact("tuned", base="base")), "FineTuneJob/tune", ("hub",)
+    )
+    assert [i.name for i in model.inputs()] == ["model", "adapter"]
+    assert [(m.name, m.resource) for m in model.made_from()] == [
+        ("model", None),
+        ("adapter", "FineTuneJob/tune"),
+    ]
+    assert model.uris == ["pvc://models/tuned", "pvc://models/base"]
+    assert model.secrets == ("hub",)
+
+
+def test_a_whole_model_needs_no_secret_of_its_base() -> None:
+    model = from_artifact(Artifact.model_validate(artifact("whole")), "FineTuneJob/t", ("hub",))
+    assert [i.name for i in model.inputs()] == ["model"]
+    assert model.secrets == ()
+
+
+def test_a_reference_with_an_artifact_is_a_model_though_its_next_run_failed() -> None:
+    live = with_artifact("FineTuneJob", "tune", "one")
+    live["status"]["conditions"] = []
+    known = model_of(BY_NAME, {("FineTuneJob", "tune"): live})
+    assert isinstance(known, KnownModel)
+    assert known.digest == digest("one")
+    assert model_of(BY_URI, {}) is None
+
+
+def test_a_reference_that_is_gone() -> None:
+    assert BY_NAME.from_
+    for references in ({}, {("FineTuneJob", "tune"): None}):
+        waiting = referenced_model(BY_NAME.from_, references)
+        assert isinstance(waiting, Waiting)
+        assert waiting.ready.reason == "ReferenceNotFound"
+
+
+def test_circles() -> None:
+    def chain(*names: str) -> dict[tuple[str, str], Any]:
+        pairs = itertools.pairwise(names)
+        return {
+            ("FineTuneJob", a): resource("FineTuneJob", a, model=from_("FineTuneJob", b))
+            for a, b in pairs
+        }
+
+    assert circle("FineTuneJob", "a", chain("a", "a")) == ["FineTuneJob/a"] * 2
+    assert circle("FineTuneJob", "a", chain("a", "b", "c")) is None
+    way = circle("FineTuneJob", "a", chain("a", "b", "c", "a"))
+    assert way == [f"FineTuneJob/{name}" for name in "abca"]
+    assert circle("FineTuneJob", "a", chain("a", "b", "c", "b")) is None, "not a's own circle"
+    assert reference_of(None) is None
+    assert reference_of(resource("EvalRun")) is None

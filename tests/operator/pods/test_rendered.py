@@ -1,0 +1,178 @@
+"""What is rendered, against golden files, and that a restricted namespace takes every pod.
+
+``MARTLET_UPDATE_GOLDEN=1 pytest tests/operator/pods`` writes the golden files anew.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from operator_builders import (
+    BATCH_KINDS,
+    after,
+    decide,
+    desired,
+    finished_pod,
+    from_,
+    locked,
+    resource,
+    with_artifact,
+)
+
+from martlet_operator.pods.engine import lora_rank_limit, probe_program
+
+Object = dict[str, Any]
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+PROBE = "(the text of completion_probe.py)"
+EVERYTHING = {
+    "accelerator": "nvidia.com/gpu",
+    "acceleratorsPerPod": 2,
+    "resources": {"requests": {"cpu": 2, "memory": "4Gi"}, "limits": {"memory": "8Gi"}},
+    "nodeSelector": {"zone": "a"},
+    "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    "priorityClassName": "high",
+    "runtimeClassName": "nvidia",
+}
+
+
+def service(pod: Object | None = None) -> list[Object]:
+    """All objects of a service that serves an adapter, the route included."""
+    tuned = with_artifact("FineTuneJob", "tune", "tuned", base="base")
+    live = resource(
+        "InferenceService",
+        model=from_("FineTuneJob", "tune"),
+        endpoint={"gateway": {"name": "gw", "namespace": "gateways"}, "hostnames": ["a.b.c"]},
+        **({"pod": pod} if pod else {}),
+    )
+    first = decide(live, [tuned])
+    (deployment,) = desired(first, "Deployment")
+    ready = {**deployment, "status": {"readyReplicas": 1}}
+    return decide(after(live, first), [tuned], owned=[ready]).desired
+
+
+def batch(kind: str, **spec: Any) -> list[Object]:
+    return locked(resource(kind, **spec))[2].desired
+
+
+SECRET = {"uri": "hf://org/model", "revision": "main", "secretRef": {"name": "hub"}}
+RENDERED = {
+    "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
+    "train": lambda: batch("FineTuneJob"),
+    "train-accelerated": lambda: batch("FineTuneJob", pod=EVERYTHING),
+    "evaluate": lambda: batch("EvalRun"),
+    "quantize": lambda: batch("QuantizedModel"),
+    "service": service,
+}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_golden(name: str) -> None:
+    text = yaml.safe_dump_all(RENDERED[name](), sort_keys=False, width=100)
+    text = yaml.safe_dump_all(_shown(list(yaml.safe_load_all(text))), sort_keys=False, width=100)
+    path = GOLDEN / f"{name}.yaml"
+    if os.environ.get("MARTLET_UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text(), "if this is meant: MARTLET_UPDATE_GOLDEN=1"
+
+
+def _shown(value: Any) -> Any:
+    """With a mark for the probe's text, which stands in a file of its own."""
+    if isinstance(value, dict):
+        return {k: _shown(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return PROBE if value == probe_program() else value
+
+
+def assert_restricted(pod: Object) -> None:
+    """The ``restricted`` Pod Security Standard, and Martlet's own rules over it."""
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    security = pod["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["runAsUser"] > 0
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC", "serviceAccountName"} & set(pod)
+    for volume in pod["volumes"]:
+        assert set(volume) - {"name"} <= {"configMap", "emptyDir", "persistentVolumeClaim"}
+    for container in (*pod.get("initContainers", []), *pod["containers"]):
+        own = container["securityContext"]
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["readOnlyRootFilesystem"] is True
+        assert own["capabilities"] == {"drop": ["ALL"]}
+        assert not {"privileged", "runAsUser", "seccompProfile", "procMount"} & set(own)
+        assert all("hostPort" not in port for port in container.get("ports", []))
+        assert container["command"][0] in ("python", "python3"), "no shell"
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted <= {volume["name"] for volume in pod["volumes"]}
+        online = container["name"] in ("stage", "preflight")
+        assert online or "envFrom" not in container, "secrets go to who brings inputs alone"
+
+
+LABEL = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+QUANTITY = st.sampled_from([1, "500m", "2Gi", "1.5"])
+POD = st.fixed_dictionaries(
+    {},
+    optional={
+        "accelerator": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
+        "resources": st.fixed_dictionaries(
+            {},
+            optional={
+                "requests": st.dictionaries(LABEL, QUANTITY, max_size=2),
+                "limits": st.dictionaries(LABEL, QUANTITY, max_size=2),
+            },
+        ),
+        "nodeSelector": st.dictionaries(LABEL, LABEL, max_size=2),
+        "tolerations": st.lists(st.fixed_dictionaries({"key": LABEL}), max_size=2),
+        "priorityClassName": LABEL,
+        "runtimeClassName": LABEL,
+        "image": LABEL,
+    },
+)
+
+
+@given(POD, st.sampled_from(BATCH_KINDS))
+def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
+    first = decide(resource(kind, pod=pod)).desired
+    for job in [*first, *batch(kind, pod=pod)]:
+        if job["kind"] == "Job":
+            assert_restricted(job["spec"]["template"]["spec"])
+            assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+@given(POD)
+def test_every_pod_of_a_service_is_restricted(pod: Object) -> None:
+    (deployment,) = [o for o in service(pod) if o["kind"] == "Deployment"]
+    assert_restricted(deployment["spec"]["template"]["spec"])
+
+
+@pytest.mark.parametrize("kind", BATCH_KINDS)
+def test_accelerators_go_to_the_container_that_works_and_to_no_other(kind: str) -> None:
+    job = batch(kind, pod=EVERYTHING)[1]["spec"]["template"]["spec"]
+    asks = [
+        c["name"]
+        for c in (*job.get("initContainers", []), *job["containers"])
+        if "nvidia.com/gpu" in c.get("resources", {}).get("limits", {})
+    ]
+    assert asks == [{"FineTuneJob": "train", "EvalRun": "engine"}.get(kind, "quantize")]
+
+
+@pytest.mark.parametrize(("rank", "limit"), [(None, 8), (1, 8), (8, 8), (9, 16), (300, 320)])
+def test_the_limit_of_ranks_is_one_that_the_engine_takes(rank: int | None, limit: int) -> None:
+    assert lora_rank_limit(rank) == limit
+
+
+@pytest.mark.parametrize("kind", [*BATCH_KINDS, "InferenceService"])
+def test_with_the_longest_name_all_names_fit(kind: str) -> None:
+    name = "x" * 52
+    first = decide(resource(kind, name))
+    for item in first.desired:
+        assert len(item["metadata"]["name"]) <= 63
+        assert all(len(value) <= 63 for value in item["metadata"]["labels"].values())
+    run = first.status.run.id
+    assert finished_pod(resource(kind, name), run, "preflight", 0, "")["metadata"]["labels"]
