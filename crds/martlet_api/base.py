@@ -61,6 +61,7 @@ Quantity = Annotated[
             "x-kubernetes-int-or-string": True,
             "pattern": _QUANTITY_PATTERN,
             "maxLength": 32,
+            "minimum": 0,  # of a bare number, which the pattern does not see
         }
     ),
 ]

@@ -22,7 +22,7 @@ class Run(StatusModel):
 class ResolvedInput(StatusModel):
     """What a moving name was locked to before work began."""
 
-    name: Annotated[str, Field(max_length=64)]
+    name: Annotated[str, Field(max_length=72)]
     uri: Text
     revision: Annotated[str, Field(max_length=256)] | None = None
     commit: Annotated[str, Field(max_length=128)] | None = None
@@ -36,7 +36,7 @@ class ResolvedInput(StatusModel):
 class MadeFrom(StatusModel):
     """One link of the chain: an input by name and digest."""
 
-    name: Annotated[str, Field(max_length=64)]
+    name: Annotated[str, Field(max_length=72)]
     digest: Digest
     resource: Annotated[str | None, Field(max_length=128, description="Kind/name, if ours.")] = None
 
