@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input
@@ -44,6 +45,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     client.create_bucket(Bucket="models")
     for key, body in FILES.items():
         client.put_object(Bucket="models", Key=key, Body=body)
+    # The client keeps one connection for all it is told; each test tells it another server.
+    S3FileSystem.clear_instance_cache()
     yield client
     server.stop()
 
@@ -96,6 +99,7 @@ def test_a_store_that_is_down_is_tried_again(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    S3FileSystem.clear_instance_cache()
     with pytest.raises(RetryableError) as caught:
         lock(MODEL, paths)
     assert caught.value.reason == Reason.SOURCE_UNAVAILABLE

@@ -50,7 +50,7 @@ class S3:
 
 
 def _filesystem() -> Any:
-    return fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
+    return fsspec.filesystem("s3", use_listings_cache=False)
 
 
 @contextmanager
