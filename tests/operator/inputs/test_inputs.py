@@ -94,3 +94,9 @@ def test_circles() -> None:
     assert circle("FineTuneJob", "a", chain("a", "b", "c", "b")) is None, "not a's own circle"
     assert reference_of(None) is None
     assert reference_of(resource("EvalRun")) is None
+
+
+def test_a_suite_of_the_longest_name_can_be_an_input() -> None:
+    data = WantedDataset(f"suite-{'x' * 63}", DATA.source, "Evaluation", "general_qa")
+    inputs = gather(BY_URI, None, [data], [found("model"), found(data.name)])
+    assert inputs.made_from[1].name == data.name
