@@ -23,7 +23,6 @@ test: check .venv-runtime/ready ## All tests: check, API server, training, image
 	$(BIN)/python -m cluster build
 	$(BIN)/pytest -q tests -m apiserver
 	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
-	$(BIN)/python -m demo
 	$(BIN)/pytest -q tests/images -m images
 	$(BIN)/pytest -q e2e
 
