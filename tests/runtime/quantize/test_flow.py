@@ -1,0 +1,169 @@
+"""The ladder, climbed for real with llm-compressor on a small model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from martlet_api import contract
+from martlet_api.conditions import Reason
+from martlet_api.contract import Input, OutputPlan, Plan, QuantizePlan, Termination
+from martlet_api.quantizedmodel import Rung
+from martlet_runtime.data import read_text
+from martlet_runtime.engines import formats
+from martlet_runtime.paths import Paths
+from martlet_runtime.quantize import flow
+from martlet_runtime.quantize.perplexity import perplexity, tokens_of
+from martlet_runtime.quantize.rung import Bench, impossible
+from martlet_runtime.report import Report
+
+pytestmark = pytest.mark.torch
+
+Pod = Callable[..., Paths]
+AVX2, AVX512 = frozenset({"avx2"}), frozenset({"avx2", "avx512f"})
+W8A8, W8A16 = Rung(method="W8A8"), Rung(method="W8A16")
+GPTQ32, GPTQ128 = Rung(method="GPTQ", group_size=32), Rung(method="GPTQ")
+
+
+def plan(*ladder: Rung, limit: float) -> Plan:
+    data = [("calibration", "train.jsonl"), ("perplexity", "stories.txt")]
+    return Plan(
+        kind="QuantizedModel",
+        namespace="n",
+        name="q",
+        run="r1",
+        inputs=[Input(name=name, kind="Dataset", uri=f"pvc://data/{file}") for name, file in data],
+        quantize=QuantizePlan(
+            engine="vLLM",
+            on_accelerator=False,
+            ladder=list(ladder),
+            calibration_samples=32,
+            calibration_max_length=64,
+            max_increase_percent=limit,
+            output=OutputPlan(uri="pvc://models/q/r1", record={"owner": "us"}),
+        ),
+    )
+
+
+class Ladder:
+    def __init__(self, village: Path, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.base = village / "base"
+        self.paths = pod(
+            model=self.base, calibration=village / "train.jsonl", perplexity=village / "stories.txt"
+        )
+        self.artifact = self.paths.volumes / "models/q/r1"
+        self.report = Report()
+        self._patch = monkeypatch
+
+    def climb(self, *ladder: Rung, limit: float, cpu: frozenset[str] = AVX512) -> Termination:
+        self._patch.setattr(formats, "cpu_flags", lambda: cpu)
+        return flow.run(plan(*ladder, limit=limit), self.paths, self.report)
+
+    def gauge(self, name: str) -> float | None:
+        return self.report.registry.get_sample_value(name)
+
+
+@pytest.fixture
+def ladder(village: Path, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> Ladder:
+    return Ladder(village, pod, monkeypatch)
+
+
+def scheme(folder: Path) -> dict[str, Any]:
+    config = json.loads((folder / "config.json").read_text())["quantization_config"]
+    assert config["quant_method"] == "compressed-tensors"
+    (group,) = config["config_groups"].values()
+    return dict(group)
+
+
+def test_it_stops_at_the_first_rung_within_the_gate(ladder: Ladder) -> None:
+    ended = ladder.climb(GPTQ128, W8A8, W8A16, limit=5, cpu=AVX2)
+    assert ended.succeeded
+    assert ended.quantize is not None
+    first, second = ended.quantize.rungs
+    assert (first.passed, first.perplexity) == (False, None)
+    assert "avx512f" in str(first.message)
+    assert second.method == "W8A8"
+    assert second.passed
+    assert ladder.gauge(contract.METRIC_RUNG) == 2
+    assert ladder.gauge(contract.METRIC_RUNGS) == 3
+
+
+def test_the_artifact_is_what_was_measured(ladder: Ladder, village: Path) -> None:
+    ended = ladder.climb(W8A8, limit=5)
+    assert ended.quantize is not None
+    (rung,) = ended.quantize.rungs
+    assert ended.quantize.artifact is not None
+    assert ended.quantize.artifact.format == "compressed-tensors"
+    assert ended.quantize.artifact.bytes < ended.quantize.source_bytes / 2
+    weights, activations = (scheme(ladder.artifact)[k] for k in ("weights", "input_activations"))
+    assert (weights["num_bits"], weights["type"]) == (8, "int")
+    assert (activations["num_bits"], activations["dynamic"]) == (8, True)
+    tokenizer = AutoTokenizer.from_pretrained(ladder.artifact)
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(ladder.base).chat_template
+    model = AutoModelForCausalLM.from_pretrained(ladder.artifact, dtype=torch.float32)
+    tokens = tokens_of(tokenizer, read_text(village / "stories.txt", "stories.txt"))
+    assert perplexity(model, tokens) == pytest.approx(rung.perplexity, rel=2e-3)
+    full = AutoModelForCausalLM.from_pretrained(ladder.base, dtype=torch.float32)
+    assert perplexity(full, tokens) == pytest.approx(ended.quantize.baseline_perplexity, rel=1e-4)
+
+
+def test_a_rung_outside_the_gate_is_recorded_and_the_next_one_tried(ladder: Ladder) -> None:
+    ended = ladder.climb(GPTQ32, W8A16, limit=0.5)
+    assert ended.quantize is not None
+    coarse, fine = ended.quantize.rungs
+    assert (coarse.method, coarse.group_size, coarse.passed) == ("GPTQ", 32, False)
+    assert coarse.increase_percent is not None
+    assert coarse.increase_percent > 0.5
+    assert (fine.method, fine.passed) == ("W8A16", True)
+    assert "input_activations" not in {k for k, v in scheme(ladder.artifact).items() if v}
+
+
+def test_where_none_passes_the_rungs_are_told_and_nothing_is_written(ladder: Ladder) -> None:
+    ended = ladder.climb(W8A16, GPTQ128, limit=-50, cpu=AVX512)
+    assert not ended.succeeded
+    assert ended.reason == Reason.NO_RUNG_PASSED
+    assert ended.quantize is not None
+    assert [rung.method for rung in ended.quantize.rungs] == ["W8A16", "GPTQ"]
+    assert all(rung.perplexity for rung in ended.quantize.rungs)
+    assert ended.quantize.artifact is None
+    assert "W8A16 +" in ended.message or "W8A16 -" in ended.message
+    assert list(ladder.artifact.parent.iterdir()) == []
+    assert list(ladder.paths.work.glob("rung-*")) == []
+
+
+def test_source_bytes_are_those_of_the_weights_on_disk(ladder: Ladder) -> None:
+    ended = ladder.climb(GPTQ128, limit=5, cpu=AVX2)
+    assert ended.quantize is not None
+    assert ended.quantize.source_bytes == (ladder.base / "model.safetensors").stat().st_size
+
+
+def bench(model: torch.nn.Module, *, on_accelerator: bool) -> Bench:
+    return Bench(lambda: model, None, [], torch.tensor([]), 1.0, 5, on_accelerator)
+
+
+@pytest.mark.parametrize(
+    ("rung", "inputs", "told"),
+    [(GPTQ128, 192, True), (GPTQ32, 192, False), (GPTQ128, 256, False), (W8A8, 192, False)],
+)
+def test_a_group_that_does_not_divide_a_layer_is_told_before_work(
+    rung: Rung, inputs: int, told: bool
+) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(inputs, 64))
+    message = impossible(rung, bench(model, on_accelerator=True))
+    assert (message is not None) is told
+    if message:
+        assert "groupSize 128 does not divide the 192 inputs of 0" in message
+
+
+@pytest.mark.parametrize("rung", [W8A16, GPTQ128])
+def test_an_accelerator_needs_no_avx512(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "cpu_flags", lambda: AVX2)
+    model = torch.nn.Sequential(torch.nn.Linear(256, 64))
+    assert impossible(rung, bench(model, on_accelerator=True)) is None
+    assert "avx512f" in str(impossible(rung, bench(model, on_accelerator=False)))
