@@ -18,8 +18,10 @@ RESERVED_ARGS = (
     "--max-model-len",
     "--trust-remote-code",
     "--api-key",
+    "--config",
 )
-"""Arguments of vLLM that Martlet sets, or that would undo a rule of its own."""
+"""Arguments of vLLM that Martlet sets, or that would undo a rule of its own (``--config`` names a
+file that may hold any of the others)."""
 
 _RESERVED = ", ".join(f"'{name}'" for name in RESERVED_ARGS)
 
@@ -29,9 +31,12 @@ class Engine(ApiModel):
 
     model_config = api_config(
         (
-            "!has(self.args) || self.args.all(a, a.startsWith('-') ? "
-            f"!([{_RESERVED}].exists(r, a == r || a.startsWith(r + '='))) : true)",
-            f"args must not hold what Martlet sets itself: {', '.join(RESERVED_ARGS)}",
+            # As vLLM's parser reads a word: _ is -, an abbreviation is enough, and = or . ends it.
+            "!has(self.args) || self.args.all(a, !a.startsWith('--') || "
+            f"![{_RESERVED}].exists(r, "
+            "r.startsWith(a.split('=')[0].split('.')[0].replace('_', '-'))))",
+            "args must not hold what Martlet sets itself, nor an abbreviation of it: "
+            f"{', '.join(RESERVED_ARGS)}; remove it",
         )
     )
 

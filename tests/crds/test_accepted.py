@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from manifests import manifest
+from manifests import manifest, spoiled
 
 from martlet_api.kinds import KINDS
 
@@ -43,6 +43,22 @@ def test_defaults_are_those_of_the_class(kubectl: Any, kind: str) -> None:
     live = json.loads(done.stdout)["spec"]
     spec = KINDS[kind].model_validate({"spec": manifest(kind)["spec"]}).spec
     assert live == spec.to_dict()
+
+
+def test_other_arguments_of_the_engine(kubectl: Any) -> None:
+    words = [
+        "--max-num-seqs",
+        "4",
+        "--model-impl=auto",
+        "--compilation-config",
+        '{"level": 0}',
+        "-O3",
+    ]
+    done = kubectl(
+        *("create", "--dry-run=server", "-f", "-"),
+        manifest=spoiled("InferenceService", {"spec.engine": {"args": words}}),
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_short_names_category_and_columns(kubectl: Any) -> None:
