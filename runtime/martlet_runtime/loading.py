@@ -1,24 +1,40 @@
 """Loads models and tokenizers: from safetensors, without running code that came with them."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from martlet_api.conditions import Reason
-from martlet_runtime.errors import UserError
+from martlet_runtime.errors import UserError, from_os_error
 from martlet_runtime.paths import Paths
+
+_UNUSABLE = (ValueError, KeyError, OSError, SafetensorError, StrictDataclassError)
+_WRONG_SHAPE = re.compile("mismatched_sizes|size mismatch")
+"""How transformers and PEFT word it, in a RuntimeError as want of memory is one."""
+_MAX_CAUSE = 600
+"""Characters of a library's own words that are passed on."""
 
 
 def load_model(paths: Paths, dtype: torch.dtype) -> Any:
     """The model that stage laid out; an ``adapter`` beside it is merged into it."""
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            paths.inputs / "model", dtype=dtype, use_safetensors=True, trust_remote_code=False
+    with _told("model", "config.json"):
+        model, info = AutoModelForCausalLM.from_pretrained(
+            paths.inputs / "model",
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (ValueError, KeyError, OSError) as error:
-        raise _unusable(error) from error
+    # transformers would go on with random numbers in their place.
+    if missing := sorted(info["missing_keys"]):
+        raise _unusable("model", f"its files lack {len(missing)} weights, as {missing[0]}")
     adapter = paths.inputs / "adapter"
     return merge(model, adapter) if adapter.exists() else model
 
@@ -27,15 +43,14 @@ def merge(model: Any, adapter: Path) -> Any:
     """The model with an adapter's weights added to its own."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    with _told("adapter", "adapter_config.json, or it was made for another model"):
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
 
 def load_tokenizer(paths: Paths) -> Any:
     """The model's tokenizer, which must have a chat template and a way to pad."""
-    try:
+    with _told("model's tokenizer", "tokenizer_config.json"):
         tokenizer = AutoTokenizer.from_pretrained(paths.inputs / "model", trust_remote_code=False)
-    except (ValueError, KeyError, OSError) as error:
-        raise _unusable(error) from error
     if tokenizer.chat_template is None:
         raise UserError(
             Reason.MODEL_INVALID,
@@ -47,9 +62,29 @@ def load_tokenizer(paths: Paths) -> Any:
     return tokenizer
 
 
-def _unusable(error: Exception) -> UserError:
+@contextmanager
+def _told(what: str, config: str) -> Iterator[None]:
+    """ModelInvalid for what the libraries raise of broken files; a full disk stays what it is."""
+    try:
+        yield
+    except _UNUSABLE as error:
+        if isinstance(error, OSError) and from_os_error(error):
+            raise
+        cause = " ".join(str(error).split())[:_MAX_CAUSE].rstrip(".")
+        raise _unusable(what, f"{_file_kind(error)}{cause}") from error
+    except RuntimeError as error:
+        if not _WRONG_SHAPE.search(str(error)):
+            raise
+        raise _unusable(what, f"the shapes of its weights are not those of {config}") from error
+
+
+def _file_kind(error: Exception) -> str:
+    return "a safetensors file is broken: " if isinstance(error, SafetensorError) else ""
+
+
+def _unusable(what: str, cause: str) -> UserError:
     return UserError(
         Reason.MODEL_INVALID,
-        f"The model cannot be loaded: {error}. Name a model that transformers loads without code "
-        "of its own.",
+        f"The {what} cannot be loaded: {cause}. Bring its files anew if they are broken, or name "
+        "one that transformers loads without code of its own.",
     )

@@ -1,0 +1,83 @@
+"""A pod that is told to stop in the midst of training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from martlet_api import contract
+from martlet_api.conditions import Reason
+from martlet_api.contract import Input, OutputPlan, Plan, Termination, TrainPlan
+from martlet_api.finetunejob import Hyperparameters, Tuner
+from martlet_api.runs import ArtifactBase
+
+pytestmark = pytest.mark.torch
+
+RUN = """
+import sys
+from pathlib import Path
+from martlet_runtime import cli
+from martlet_runtime.paths import Paths
+root = Path(sys.argv[1])
+paths = Paths(root / "inputs", root / "work", root / "volumes", root / "termination")
+sys.exit(cli.run("train", root / "plan.json", paths))
+"""
+PATIENCE = 120
+"""Seconds, for a machine that is busy; usually it takes ten."""
+
+
+def endless() -> Plan:
+    return Plan(
+        kind="FineTuneJob",
+        namespace="n",
+        name="long",
+        run="r1",
+        inputs=[Input(name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl")],
+        train=TrainPlan(
+            method="SFT",
+            tuner=Tuner(type="LoRA", rank=4),
+            hyperparameters=Hyperparameters(epochs=100),
+            precision="FP32",
+            base=ArtifactBase(uri="pvc://models/base", digest="sha256:" + "0" * 64),
+            output=OutputPlan(uri="pvc://models/long/r1", record={"owner": "us"}),
+        ),
+    )
+
+
+def test_it_is_worth_another_try_and_leaves_nothing(village: Path, tmp_path: Path) -> None:
+    for name, target in [("model", "base"), ("dataset-0", "train.jsonl")]:
+        (tmp_path / "inputs").mkdir(exist_ok=True)
+        (tmp_path / "inputs" / name).symlink_to(village / target)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "plan.json").write_text(endless().model_dump_json())
+    output, log = tmp_path / "volumes/models/long", tmp_path / "log"
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    with log.open("w") as stream:
+        child = subprocess.Popen(
+            [sys.executable, "-c", RUN, tmp_path],
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    try:
+        # The trainer's first line of figures: it is among the steps.
+        until = time.monotonic() + PATIENCE
+        while "'loss'" not in log.read_text():
+            assert child.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        assert [entry.name[:4] for entry in output.iterdir()] == [".r1."]
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(PATIENCE) == contract.EXIT_RETRYABLE, log.read_text()
+    finally:
+        child.kill()
+        child.wait()
+    assert list(output.iterdir()) == []
+    ended = Termination.model_validate_json((tmp_path / "termination").read_text())
+    assert ended.reason == Reason.POD_FAILED
