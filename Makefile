@@ -23,8 +23,8 @@ test: check .venv-runtime/ready ## All tests: check, API server, training, image
 	$(BIN)/python -m cluster build
 	$(BIN)/pytest -q tests -m apiserver
 	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
-	$(BIN)/pytest -q tests/images -m images
 	$(BIN)/pytest -q e2e
+	$(BIN)/pytest -q tests/images -m images
 
 check: .venv/ready ## Lint, types, floors, generated files and quick tests (under a minute)
 	$(BIN)/ruff check .
