@@ -11,7 +11,7 @@ export PYTHONPATH := e2e:images
 # Threads that spin while they wait starve each other where processors are few.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check cluster cluster-down generate lock
+.PHONY: help demo test check bench cluster cluster-down generate lock
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/python -m martlet_api.schema --check crds charts/martlet/crds
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q tests -m "not apiserver and not torch and not images and not cluster"
+
+bench: .venv-runtime/ready ## Training beside plain TRL, and other figures (minutes)
+	$(RUNTIME) bench/training.py
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
 	@$(BIN)/python -m demo.install

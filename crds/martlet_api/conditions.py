@@ -65,6 +65,7 @@ class Reason(StrEnum):
     DIGEST_MISMATCH = "DigestMismatch"
     DISK_FULL = "DiskFull"
     OUTPUT_NOT_WRITABLE = "OutputNotWritable"
+    CHECKPOINT_INVALID = "CheckpointInvalid"
     TRAINING_DIVERGED = "TrainingDiverged"
     FORMAT_NOT_SUPPORTED = "FormatNotSupported"
     NO_RUNG_PASSED = "NoRungPassed"

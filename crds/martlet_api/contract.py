@@ -11,7 +11,7 @@ from pydantic import Field
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
 from martlet_api.evalrun import Generation, Score, Suite
-from martlet_api.finetunejob import Hyperparameters, Tuner, Validation
+from martlet_api.finetunejob import CheckpointSettings, Hyperparameters, Tuner, Validation
 from martlet_api.quantizedmodel import Rung, RungResult
 from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
 
@@ -43,7 +43,10 @@ METRIC_EVAL_LOSS = "martlet_train_eval_loss"
 METRIC_LEARNING_RATE = "martlet_train_learning_rate"
 METRIC_TOKENS_PER_SECOND = "martlet_train_tokens_per_second"
 METRIC_ELAPSED = "martlet_train_elapsed_seconds"
-"""Since the first step began, so that the time left can be told."""
+"""What the steps done take at this attempt's pace, so that the time left can be told."""
+METRIC_TRAIN_MEMORY = "martlet_train_memory_bytes"
+"""Peak of the accelerator; of the process where there is none."""
+METRIC_CHECKPOINT_STEP = "martlet_train_checkpoint_step"
 METRIC_SAMPLES = "martlet_eval_samples"
 METRIC_TOTAL_SAMPLES = "martlet_eval_total_samples"
 METRIC_RUNG = "martlet_quantize_rung"
@@ -88,6 +91,7 @@ class TrainPlan(ApiModel):
     hyperparameters: Hyperparameters
     validation: Validation | None = None
     precision: Literal["Auto", "BF16", "FP32"]
+    checkpoint: CheckpointSettings = CheckpointSettings()
     base: ArtifactBase
     output: OutputPlan
 
@@ -164,3 +168,8 @@ class Termination(StatusModel):
     train: TrainResult | None = None
     evaluate: EvaluateResult | None = None
     quantize: QuantizeResult | None = None
+
+
+def checkpoints_uri(output_uri: str) -> str:
+    """The folder of a run's checkpoints: beside its artifact, since that one appears whole."""
+    return f"{output_uri}-checkpoints"

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from martlet_api.base import ApiModel, StatusModel, api_config
+from martlet_api.base import ApiModel, StatusModel, Text, api_config
 from martlet_api.references import DatasetSource, Output, TrainedModelSource
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
@@ -16,6 +16,13 @@ class Validation(ApiModel):
     fraction: Annotated[float, Field(gt=0, le=0.5)]
 
 
+class CheckpointSettings(ApiModel):
+    """Checkpoints lie beside the artifact until the run is done."""
+
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    keep: Annotated[int, Field(ge=1, le=100)] = 2
+
+
 class Tuner(ApiModel):
     """What is trained: an adapter (LoRA, PEFT's names) or every weight (Full)."""
 
@@ -24,7 +31,11 @@ class Tuner(ApiModel):
             "self.type == 'LoRA' || !(has(self.rank) || has(self.alpha) || "
             "has(self.dropout) || has(self.targetModules))",
             "rank, alpha, dropout and targetModules belong to type LoRA; remove them for Full",
-        )
+        ),
+        (
+            "self.type == 'LoRA' || !(has(self.useDora) || has(self.useRslora))",
+            "useDora and useRslora belong to type LoRA; remove them for Full",
+        ),
     )
 
     type: Literal["LoRA", "Full"] = "LoRA"
@@ -35,12 +46,21 @@ class Tuner(ApiModel):
         list[Annotated[str, Field(min_length=1, max_length=128)]] | None,
         Field(min_length=1, max_length=64, description="[all-linear] where left out."),
     ] = None
+    use_dora: Annotated[
+        bool | None, Field(description="DoRA: the weights' magnitude is learnt apart.")
+    ] = None
+    use_rslora: Annotated[
+        bool | None, Field(description="rsLoRA: scaled by alpha / sqrt(rank).")
+    ] = None
 
 
 class Hyperparameters(ApiModel):
     """ms-swift's defaults where left out."""
 
     epochs: Annotated[float, Field(gt=0, le=1000)] = 3
+    max_steps: Annotated[
+        int | None, Field(ge=1, le=100_000_000, description="Ends after so many, if sooner.")
+    ] = None
     learning_rate: Annotated[
         float | None, Field(gt=0, le=1, description="1e-4 for LoRA, 1e-5 for Full.")
     ] = None
@@ -53,8 +73,17 @@ class Hyperparameters(ApiModel):
     max_length: Annotated[
         int, Field(ge=8, le=1_048_576, description="Tokens; longer rows are cut.")
     ] = 2048
+    packing: Annotated[
+        Literal["Auto", "Enabled", "Disabled"],
+        Field(description="Rows behind one another without padding; Auto: where the method can."),
+    ] = "Auto"
+    gradient_checkpointing: Annotated[
+        Literal["Auto", "Enabled", "Disabled"],
+        Field(description="Less memory for more time; Auto: on accelerators."),
+    ] = "Auto"
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    max_grad_norm: Annotated[float, Field(ge=0, le=1000)] = 1.0
     seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 42
 
 
@@ -76,6 +105,7 @@ class FineTuneJobSpec(BatchSpec):
         Literal["Auto", "BF16", "FP32"],
         Field(description="Auto: BF16 on an accelerator that has it, else FP32."),
     ] = "Auto"
+    checkpoint: CheckpointSettings = CheckpointSettings()
     output: Output
 
 
@@ -89,12 +119,23 @@ class TrainingProgress(StatusModel):
     eval_loss: float | None = None
     learning_rate: float | None = None
     tokens_per_second: Annotated[float, Field(ge=0)] | None = None
+    memory_bytes: Annotated[
+        Count | None, Field(description="Peak of the accelerator; of the process on a CPU.")
+    ] = None
     finishes_at: Time | None = None
     updated_at: Time
 
 
+class Checkpoint(StatusModel):
+    """The newest whole checkpoint."""
+
+    step: Count
+    uri: Text
+
+
 class FineTuneJobStatus(RunStatus):
     progress: TrainingProgress | None = None
+    checkpoint: Checkpoint | None = None
     artifact: Artifact | None = None
 
 

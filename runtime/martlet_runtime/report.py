@@ -12,7 +12,9 @@ _HELP = {
     contract.METRIC_EVAL_LOSS: "Loss on the validation rows.",
     contract.METRIC_LEARNING_RATE: "Learning rate of the last logged step.",
     contract.METRIC_TOKENS_PER_SECOND: "Tokens trained on a second, over the last logged steps.",
-    contract.METRIC_ELAPSED: "Seconds since the first step began.",
+    contract.METRIC_ELAPSED: "Seconds that the steps done take, at the pace of this attempt.",
+    contract.METRIC_TRAIN_MEMORY: "Peak bytes of the accelerator; of the process without one.",
+    contract.METRIC_CHECKPOINT_STEP: "Step of the newest whole checkpoint.",
     contract.METRIC_SAMPLES: "Samples answered.",
     contract.METRIC_TOTAL_SAMPLES: "Samples in all.",
     contract.METRIC_RUNG: "The rung that is tried, from 1.",
@@ -42,8 +44,9 @@ class Report:
         eval_loss: float | None = None,
         learning_rate: float | None = None,
         tokens_per_second: float | None = None,
+        memory: float | None = None,
     ) -> None:
-        """Values that are None stay as they were. ``elapsed`` is seconds."""
+        """Values that are None stay as they were. ``elapsed`` is seconds, ``memory`` bytes."""
         self._set(contract.METRIC_STEP, step)
         self._set(contract.METRIC_TOTAL_STEPS, total_steps)
         self._set(contract.METRIC_ELAPSED, elapsed)
@@ -52,6 +55,10 @@ class Report:
         self._set(contract.METRIC_EVAL_LOSS, eval_loss)
         self._set(contract.METRIC_LEARNING_RATE, learning_rate)
         self._set(contract.METRIC_TOKENS_PER_SECOND, tokens_per_second)
+        self._set(contract.METRIC_TRAIN_MEMORY, memory)
+
+    def checkpoint(self, step: int) -> None:
+        self._set(contract.METRIC_CHECKPOINT_STEP, step)
 
     def evaluate(self, samples: int, total: int) -> None:
         self._set(contract.METRIC_SAMPLES, samples)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,8 @@ from types import ModuleType
 import pytest
 
 from martlet_runtime.paths import Paths
+
+sys.path.append(str(Path(__file__).parent / "train"))
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples/quickstart/base-model/make_base.py"
 STEPS, ROWS, SEED = 50, 16, 7

@@ -45,6 +45,7 @@ class BatchKind:
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
     findings: what a failed run found nevertheless, as parts of the status.
+    kept: what a metrics page says a run has kept so far (resource, spec, run, gauges), likewise.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class BatchKind:
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
     outcome: Callable[[Spec, Finished], Outcome]
     findings: Callable[[Termination], dict[str, Any]] = lambda _: {}
+    kept: Callable[[Object, Spec, str, dict[str, float]], dict[str, Any]] = lambda *_: {}
 
 
 def spec_identity(spec: BatchSpec) -> Object:

@@ -11,7 +11,7 @@ Object = dict[str, Any]
 
 
 def output_plan(resource: Object, output: Output, inputs: Inputs, run: str) -> OutputPlan:
-    """``OUTPUT/NAME/RUN``: a run has a folder of its own, so a finished one is never touched."""
+    """Where the artifact goes, and what is written beside its weights."""
     metadata = resource["metadata"]
     record = {
         "owner": metadata.get("labels", {}).get(labels.OWNER, ""),
@@ -21,7 +21,12 @@ def output_plan(resource: Object, output: Output, inputs: Inputs, run: str) -> O
         "run": run,
     }
     return OutputPlan(
-        uri=f"{output.uri.rstrip('/')}/{metadata['name']}/{run}",
+        uri=output_uri(metadata["name"], output, run),
         record={key: value for key, value in record.items() if value},
         made_from=inputs.made_from,
     )
+
+
+def output_uri(name: str, output: Output, run: str) -> str:
+    """``OUTPUT/NAME/RUN``: a run has a folder of its own, so a finished one is never touched."""
+    return f"{output.uri.rstrip('/')}/{name}/{run}"

@@ -154,10 +154,12 @@ class _Step:
         if (former := self._former_progress()) is not None:
             return former
         name = state.running["metadata"]["name"] if state.running else ""
-        told = self.kind.progress(self.snapshot.pages.get(name, {}), self.now)
+        page = self.snapshot.pages.get(name, {})
+        told = self.kind.progress(page, self.now)
         if told is None:
             return None
-        self.status = self.status.model_copy(update={"progress": told[0]})
+        kept = self.kind.kept(self.snapshot.resource, self.spec, self.status.run.id, page)
+        self.status = self.status.model_copy(update={**kept, "progress": told[0]})
         return told[1]
 
     def _former_progress(self) -> str | None:

@@ -14,4 +14,5 @@ KIND = BatchKind(
     template=desired.template,
     progress=status.progress,
     outcome=status.outcome,
+    kept=status.kept,
 )

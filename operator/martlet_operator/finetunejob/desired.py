@@ -43,6 +43,7 @@ def plan(resource: Object, spec: FineTuneJobSpec, inputs: Inputs, run: str) -> P
         hyperparameters=spec.hyperparameters,
         validation=spec.validation,
         precision=spec.precision,
+        checkpoint=spec.checkpoint,
         base=base.as_base(),
         output=output_plan(resource, spec.output, inputs, run),
     )

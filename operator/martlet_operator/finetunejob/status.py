@@ -1,11 +1,13 @@
 """What a training run says: its progress, and how it ended."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.finetunejob import FineTuneJobSpec, TrainingProgress
+from martlet_api.finetunejob import Checkpoint, FineTuneJobSpec, TrainingProgress
 from martlet_operator.batch.kind import Finished, Outcome
+from martlet_operator.batch.output import output_uri
 from martlet_operator.conditions.fold import Ready, timestamp
 
 _DEFAULT_RANK = 8
@@ -26,6 +28,7 @@ def progress(gauges: dict[str, float], now: datetime) -> tuple[TrainingProgress,
         eval_loss=_rounded(gauges.get(contract.METRIC_EVAL_LOSS), 4),
         learning_rate=gauges.get(contract.METRIC_LEARNING_RATE),
         tokens_per_second=_rounded(gauges.get(contract.METRIC_TOKENS_PER_SECOND), 1),
+        memory_bytes=_whole(gauges.get(contract.METRIC_TRAIN_MEMORY)),
         finishes_at=timestamp(now + timedelta(seconds=seconds)) if seconds is not None else None,
         updated_at=timestamp(now),
     )
@@ -37,6 +40,21 @@ def _seconds_left(gauges: dict[str, float], step: int, total: int) -> float | No
     """At the pace so far, from the seconds that training has taken."""
     elapsed = gauges.get(contract.METRIC_ELAPSED)
     return None if elapsed is None else elapsed / step * (total - step)
+
+
+def kept(
+    resource: dict[str, Any], spec: FineTuneJobSpec, run: str, gauges: dict[str, float]
+) -> dict[str, Any]:
+    """The newest whole checkpoint; nothing before the first."""
+    step = _whole(gauges.get(contract.METRIC_CHECKPOINT_STEP))
+    if step is None:
+        return {}
+    folder = contract.checkpoints_uri(output_uri(resource["metadata"]["name"], spec.output, run))
+    return {"checkpoint": Checkpoint(step=step, uri=f"{folder}/checkpoint-{step}")}
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -64,5 +82,6 @@ def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:
     loss = f", loss {progress.loss}" if progress.loss is not None else ""
     text = f"Trained {result.steps} steps{loss}. The artifact is {artifact.uri}."
     return Outcome(
-        Ready("True", Reason.SUCCEEDED, text), {"artifact": artifact, "progress": progress}
+        Ready("True", Reason.SUCCEEDED, text),
+        {"artifact": artifact, "progress": progress, "checkpoint": None},
     )

@@ -81,11 +81,17 @@ def verify(root: Path, digest: str) -> Listing:
 def _difference(root: Path, found: Listing, known: Listing | None, digest: str) -> str:
     end = "Restore it, or set a new spec.retry to take it as it is now."
     if known and known.digest == digest:
-        wanted, have = ({f.path: f for f in listing.files} for listing in (known, found))
-        for path in sorted(wanted.keys() | have.keys()):
-            if wanted.get(path) != have.get(path):
-                return f"{path} in {root.name} {_how(path, wanted, have)}. {end}"
+        path, how = first_difference(known, found)
+        return f"{path} in {root.name} {how}. {end}"
     return f"{root.name} has digest {found.digest}, but {digest} was locked. {end}"
+
+
+def first_difference(known: Listing, found: Listing) -> tuple[str, str]:
+    """The first file that is not as it was, and how (``was changed``...); the two must differ."""
+    wanted, have = ({f.path: f for f in listing.files} for listing in (known, found))
+    paths = sorted(wanted.keys() | have.keys())
+    path = next(path for path in paths if wanted.get(path) != have.get(path))
+    return path, _how(path, wanted, have)
 
 
 def _how(path: str, wanted: dict[str, File], have: dict[str, File]) -> str:

@@ -28,15 +28,35 @@ def write(
     If an earlier attempt of the same run finished the artifact, that one is taken as it is.
     OSError where the volume is full or not writable.
     """
+    if found := find(paths, output, kind, base):
+        return found
     final = paths.of_claim(output.uri)
-    listing = read_manifest(final)
-    if listing is None:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(final)
-        listing = _build(final, output, build)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(final)
+    return _artifact(output, kind, base, _build(final, output, build))
+
+
+def find(paths: Paths, output: OutputPlan, kind: str, base: ArtifactBase | None) -> Artifact | None:
+    """The artifact of an earlier attempt of the same run, if it finished one."""
+    listing = read_manifest(paths.of_claim(output.uri))
+    return _artifact(output, kind, base, listing) if listing else None
+
+
+def _artifact(
+    output: OutputPlan, kind: str, base: ArtifactBase | None, listing: Listing
+) -> Artifact:
     return Artifact(
         uri=output.uri, digest=listing.digest, format=kind, bytes=listing.bytes, base=base
     )
+
+
+def seal(folder: Path) -> Listing:
+    """Writes the folder's manifest, and all of it to the disk, so that it may be renamed."""
+    listing = list_files(folder)
+    (folder / MANIFEST).write_bytes(listing.canonical())
+    _make_readable(folder)
+    _sync(folder)
+    return listing
 
 
 def check_writable(paths: Paths, output: OutputPlan) -> None:
@@ -59,10 +79,7 @@ def _build(final: Path, output: OutputPlan, build: Callable[[Path], None]) -> Li
     try:
         build(partial)
         (partial / RECORD).write_text(_record(output))
-        listing = list_files(partial)
-        (partial / MANIFEST).write_bytes(listing.canonical())
-        _make_readable(partial)
-        _sync(partial)
+        listing = seal(partial)
         partial.rename(final)
         _sync_folder(final.parent)
     except BaseException:

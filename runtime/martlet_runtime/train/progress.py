@@ -1,9 +1,11 @@
 """Tells the metrics page how training goes, and stops it when the loss is lost."""
 
 import math
+import resource
 import time
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from martlet_api.conditions import Reason
@@ -17,12 +19,14 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     def __init__(self, report: Report) -> None:
         self._report = report
         self._started = time.monotonic()
+        self._first = 0
         self._last: tuple[float, float] | None = None
         self.loss: float | None = None
         self.eval_loss: float | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._started = time.monotonic()
+        self._started, self._first = time.monotonic(), state.global_step
+        self._report.train(step=state.global_step, total_steps=state.max_steps, elapsed=0)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
@@ -34,13 +38,19 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._report.train(
             step=state.global_step,
             total_steps=state.max_steps,
-            elapsed=time.monotonic() - self._started,
+            elapsed=self._elapsed(state.global_step),
             epoch=told.get("epoch"),
             loss=self.loss,
             eval_loss=told.get("eval_loss"),
             learning_rate=told.get("learning_rate"),
             tokens_per_second=self._speed(told.get("num_tokens")),
+            memory=_memory(),
         )
+
+    def _elapsed(self, step: int) -> float:
+        """Seconds that all steps would have taken at the pace of this attempt's."""
+        own = step - self._first
+        return (time.monotonic() - self._started) / own * step if own else 0.0
 
     def _loss(self, told: dict[str, float]) -> float | None:
         """The last step's; the mean over all steps where a run is too short to log one."""
@@ -63,3 +73,10 @@ class Progress(TrainerCallback):  # type: ignore[misc]
                 f"The loss is {loss} by step {step}. Lower hyperparameters.learningRate, raise "
                 "warmupRatio, or train in FP32.",
             )
+
+
+def _memory() -> int:
+    """Peak bytes of the accelerator; of the process where there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

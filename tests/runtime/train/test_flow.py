@@ -224,7 +224,8 @@ def test_a_lost_loss_ends_the_run_and_leaves_nothing(
         train(village, pod, plan(LORA, name="lost", epochs=epochs), tmp_path / "broken")
     assert caught.value.reason == Reason.TRAINING_DIVERGED
     assert "learningRate" in caught.value.message
-    assert list((tmp_path / "volumes/models/lost").iterdir()) == []
+    left = list((tmp_path / "volumes/models/lost").iterdir())
+    assert [path for path in left if path.name != "r1-checkpoints"] == []
 
 
 def test_a_tokenizer_without_a_template_is_refused(village: Path, pod: Pod, tmp_path: Path) -> None:
@@ -257,3 +258,25 @@ def test_only_the_named_modules_are_tuned(village: Path, pod: Pod, tmp_path: Pat
     weights = load_file(tmp_path / "volumes/models/some/r1/adapter_model.safetensors")
     tuned = {name.split(".")[-3] for name in weights}
     assert tuned == {"q_proj", "up_proj"}
+
+
+@pytest.mark.parametrize("option", ["use_dora", "use_rslora"])
+def test_a_variant_of_lora_learns_and_reloads(
+    village: Path, pod: Pod, tmp_path: Path, option: str
+) -> None:
+    tuner = LORA.model_copy(update={option: True})
+    ended = train(
+        village, pod, plan(tuner, name=option, epochs=1, validation=Validation(fraction=0.1))
+    )
+    assert ended.train is not None
+    folder = tmp_path / "volumes/models" / option / "r1"
+    assert json.loads((folder / "adapter_config.json").read_text())[option] is True
+    wanted = plan(tuner, name=option, validation=Validation(fraction=0.1)).train
+    assert wanted is not None
+    rows = read_training(village / "train.jsonl", "train.jsonl")
+    validation = flow.split(rows, wanted)[1]
+    tokenizer = AutoTokenizer.from_pretrained(village / "base")
+    reloaded = PeftModel.from_pretrained(base_of(village), str(folder))
+    after = loss_of(reloaded, tokenizer, validation)
+    assert after == pytest.approx(ended.train.eval_loss, rel=1e-3)
+    assert after < loss_of(base_of(village), tokenizer, validation)

@@ -50,7 +50,7 @@ def endless() -> Plan:
     )
 
 
-def test_it_is_worth_another_try_and_leaves_nothing(village: Path, tmp_path: Path) -> None:
+def test_it_is_worth_another_try_and_leaves_a_checkpoint(village: Path, tmp_path: Path) -> None:
     for name, target in [("model", "base"), ("dataset-0", "train.jsonl")]:
         (tmp_path / "inputs").mkdir(exist_ok=True)
         (tmp_path / "inputs" / name).symlink_to(village / target)
@@ -72,12 +72,14 @@ def test_it_is_worth_another_try_and_leaves_nothing(village: Path, tmp_path: Pat
             assert child.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
-        assert [entry.name[:4] for entry in output.iterdir()] == [".r1."]
         child.send_signal(signal.SIGTERM)
         assert child.wait(PATIENCE) == contract.EXIT_RETRYABLE, log.read_text()
     finally:
         child.kill()
         child.wait()
-    assert list(output.iterdir()) == []
+    assert [entry.name for entry in output.iterdir()] == ["r1-checkpoints"]
+    kept = [entry.name for entry in (output / "r1-checkpoints").iterdir()]
+    assert len(kept) == 1
+    assert kept[0].startswith("checkpoint-")
     ended = Termination.model_validate_json((tmp_path / "termination").read_text())
     assert ended.reason == Reason.POD_FAILED

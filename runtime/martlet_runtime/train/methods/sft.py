@@ -14,6 +14,7 @@ def trainer(task: Task) -> SFTTrainer:
     config = SFTConfig(
         **task.arguments(),
         max_length=None,
+        padding_free=task.padding_free,
         dataset_kwargs={"skip_prepare_dataset": True},
     )
     return SFTTrainer(
@@ -23,7 +24,7 @@ def trainer(task: Task) -> SFTTrainer:
         eval_dataset=_dataset(task, task.validation) if task.validation else None,
         processing_class=task.tokenizer,
         peft_config=task.peft_config,
-        callbacks=[task.progress],
+        callbacks=list(task.callbacks),
     )
 
 

@@ -1,0 +1,49 @@
+"""Plans and pods of small training runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from martlet_api.contract import Input, OutputPlan, Plan, TrainPlan
+from martlet_api.finetunejob import Hyperparameters, Tuner
+from martlet_api.runs import ArtifactBase
+from martlet_runtime.paths import Paths
+
+BASE = ArtifactBase(uri="pvc://models/base", digest="sha256:" + "0" * 64)
+LORA = Tuner(type="LoRA", rank=8, alpha=16, dropout=0)
+
+
+def train_plan(name: str, *, hyperparameters: dict[str, Any] | None = None, **more: Any) -> Plan:
+    """SFT of the village with a LoRA, 16 rows a step."""
+    params: dict[str, Any] = {
+        "learning_rate": 5e-3, "global_batch_size": 16, "micro_batch_size": 4, "max_length": 64,
+    }  # fmt: skip
+    parts = {
+        "method": "SFT",
+        "tuner": LORA,
+        "hyperparameters": Hyperparameters(**{**params, **(hyperparameters or {})}),
+        "precision": "FP32",
+        "base": BASE,
+        "output": OutputPlan(uri=f"pvc://models/{name}/r1", record={"owner": "us"}),
+    }
+    return Plan(
+        kind="FineTuneJob",
+        namespace="n",
+        name=name,
+        run="r1",
+        inputs=[Input(name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl")],
+        train=TrainPlan(**{**parts, **more}),
+    )
+
+
+def lay_out(root: Path, village: Path) -> Paths:
+    """A pod's folders with the village's base and rows."""
+    paths = Paths(root / "inputs", root / "work", root / "volumes", root / "termination")
+    for folder in (paths.inputs, paths.work):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, target in [("model", "base"), ("dataset-0", "train.jsonl")]:
+        link = paths.inputs / name
+        if not link.exists():
+            link.symlink_to(village / target)
+    return paths
