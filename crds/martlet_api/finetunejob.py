@@ -33,8 +33,8 @@ class Tuner(ApiModel):
             "rank, alpha, dropout and targetModules belong to type LoRA; remove them for Full",
         ),
         (
-            "self.type == 'LoRA' || !(has(self.useDora) || has(self.useRslora))",
-            "useDora and useRslora belong to type LoRA; remove them for Full",
+            "self.type == 'LoRA' || !has(self.useRslora)",
+            "useRslora belongs to type LoRA; remove it for Full",
         ),
     )
 
@@ -45,9 +45,6 @@ class Tuner(ApiModel):
     target_modules: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=128)]] | None,
         Field(min_length=1, max_length=64, description="[all-linear] where left out."),
-    ] = None
-    use_dora: Annotated[
-        bool | None, Field(description="DoRA: the weights' magnitude is learnt apart.")
     ] = None
     use_rslora: Annotated[
         bool | None, Field(description="rsLoRA: scaled by alpha / sqrt(rank).")

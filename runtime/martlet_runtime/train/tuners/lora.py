@@ -23,7 +23,6 @@ def config(tuner: Tuner, model: Any) -> LoraConfig:
         r=tuner.rank or 8,
         lora_alpha=tuner.alpha or 32,
         lora_dropout=0.05 if tuner.dropout is None else tuner.dropout,
-        use_dora=bool(tuner.use_dora),
         use_rslora=bool(tuner.use_rslora),
         target_modules=ALL_LINEAR if modules == [ALL_LINEAR] else modules,
     )
