@@ -33,7 +33,8 @@ def progress(gauges: dict[str, float], now: datetime) -> tuple[TrainingProgress,
         updated_at=timestamp(now),
     )
     loss = f", loss {figures.loss}" if figures.loss is not None else ""
-    return figures, f"Step {step} of {total}{loss}."
+    left = f", about {_spoken(seconds)} left" if seconds else ""
+    return figures, f"Step {step} of {total}{loss}{left}."
 
 
 def _seconds_left(gauges: dict[str, float], step: int, total: int) -> float | None:
@@ -55,6 +56,15 @@ def kept(
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
+
+
+def _spoken(seconds: float) -> str:
+    """``4 h 12 min``, ``12 min``, ``40 s``."""
+    minutes = round(seconds / 60)
+    if not minutes:
+        return f"{round(seconds)} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

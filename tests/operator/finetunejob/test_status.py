@@ -39,3 +39,19 @@ def test_memory_is_told_in_bytes(memory: float | None, told: int | None) -> None
     found = status.progress(page, NOW)
     assert found is not None
     assert found[0].memory_bytes == told
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "left"),
+    [(2.0, "about 18 s left"), (100.0, "about 15 min left"), (1680.0, "about 4 h 12 min left")],
+)
+def test_the_sentence_says_how_long_it_will_take(elapsed: float, left: str) -> None:
+    page = {
+        contract.METRIC_STEP: 10.0,
+        contract.METRIC_TOTAL_STEPS: 100.0,
+        contract.METRIC_LOSS: 1.3,
+        contract.METRIC_ELAPSED: elapsed,
+    }
+    found = status.progress(page, NOW)
+    assert found is not None
+    assert found[1] == f"Step 10 of 100, loss 1.3, {left}."
