@@ -1,4 +1,4 @@
-"""A model and rows to measure with: some ten million parameters, lengths as chats have them."""
+"""A model and rows to measure with: some six million parameters, lengths as chats have them."""
 
 import importlib.util
 import json
