@@ -1,6 +1,5 @@
-"""Tells the metrics page how training goes, and stops it when the loss is lost."""
+"""Tells the metrics page how training goes."""
 
-import math
 import resource
 import time
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from martlet_api.conditions import Reason
-from martlet_runtime.errors import UserError
 from martlet_runtime.report import Report
 
 
@@ -32,7 +29,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
         told = logs or {}
-        self._check(told.get("loss", told.get("train_loss")), state.global_step)
         self.loss = self._loss(told)
         self.eval_loss = told.get("eval_loss", self.eval_loss)
         self._report.train(
@@ -65,14 +61,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         now, former = time.monotonic(), self._last
         self._last = (now, tokens)
         return (tokens - former[1]) / (now - former[0]) if former else None
-
-    def _check(self, loss: float | None, step: int) -> None:
-        if loss is not None and not math.isfinite(loss):
-            raise UserError(
-                Reason.TRAINING_DIVERGED,
-                f"The loss is {loss} by step {step}. Lower hyperparameters.learningRate, raise "
-                "warmupRatio, or train in FP32.",
-            )
 
 
 def _memory() -> int:
