@@ -1,13 +1,13 @@
 """A model and rows to measure with: some six million parameters, lengths as chats have them."""
 
-import importlib.util
 import json
 import random
+import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-SCRIPT = Path(__file__).resolve().parents[1] / "examples/quickstart/base-model/make_base.py"
+sys.path.append(str(Path(__file__).resolve().parents[1] / "examples/quickstart/base-model"))
+
 SEED = 11
 LENGTHS = (4.6, 0.85)
 """Of the log-normal distribution that an answer's words follow: median 100, 2 % over 570."""
@@ -16,13 +16,14 @@ MAX_LENGTH = 1024
 
 def make(root: Path, rows: int, *, hidden: int = 256, layers: int = 6) -> None:
     """``base`` and ``train.jsonl`` under a folder."""
+    import make_base
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(SEED)
-    rng, quickstart = random.Random(SEED), _quickstart()
-    people = quickstart.settle(rng)
-    tokenizer = quickstart.make_tokenizer(people, rng)
+    rng = random.Random(SEED)
+    people = make_base.settle(rng)
+    tokenizer = make_base.make_tokenizer(people, rng)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=hidden,
@@ -37,16 +38,10 @@ def make(root: Path, rows: int, *, hidden: int = 256, layers: int = 6) -> None:
     )
     Qwen2ForCausalLM(config).save_pretrained(root / "base")
     tokenizer.save_pretrained(root / "base")
-    words = sorted(
-        {word for text in _texts(quickstart, root, people, rng) for word in text.split()}
-    )
+    make_base.write_data(root, people, rng)
+    words = sorted(set((root / "stories.txt").read_text().split()))
     lines = [json.dumps(_row(words, rng)) for _ in range(rows)]
     (root / "train.jsonl").write_text("\n".join(lines) + "\n")
-
-
-def _texts(quickstart: ModuleType, root: Path, people: Any, rng: random.Random) -> list[str]:
-    quickstart.write_data(root, people, rng)
-    return (root / "stories.txt").read_text().splitlines()
 
 
 def _row(words: list[str], rng: random.Random) -> dict[str, Any]:
@@ -54,12 +49,3 @@ def _row(words: list[str], rng: random.Random) -> dict[str, Any]:
     answered = " ".join(rng.choices(words, k=max(3, int(rng.lognormvariate(*LENGTHS)))))
     turns = [("user", asked), ("assistant", answered)]
     return {"messages": [{"role": role, "content": text} for role, text in turns]}
-
-
-def _quickstart() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_base", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

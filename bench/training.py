@@ -20,12 +20,12 @@ STEPS, ROWS, TURNS = 8, 16, 3
 EVERY = 500
 
 
-def run(side: str, folder: Path, steps: int, save_steps: int = 10**6) -> dict[str, Any]:
-    command = [sys.executable, ONE_RUN, side, folder, str(steps), str(ROWS), str(save_steps)]
+def run(side: str, folder: Path, save_steps: int = 10**6) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         for name in ("base", "train.jsonl"):
             (Path(scratch) / name).symlink_to(folder / name)
-        command[3] = Path(scratch)
+        numbers = map(str, (STEPS, ROWS, save_steps))
+        command = [sys.executable, ONE_RUN, side, scratch, *numbers]
         env = {**os.environ, "BENCH_START": str(time.time()), "OMP_WAIT_POLICY": "PASSIVE"}
         done = subprocess.run(command, env=env, capture_output=True, text=True)
     if done.returncode:
@@ -35,7 +35,7 @@ def run(side: str, folder: Path, steps: int, save_steps: int = 10**6) -> dict[st
     return found
 
 
-def tokens(folder: Path, steps: int) -> tuple[int, float]:
+def tokens(folder: Path) -> tuple[int, float]:
     """(tokens of a step in the mean, their part of what padding makes of them)"""
     from transformers import AutoTokenizer
 
@@ -52,15 +52,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make(folder, rows=STEPS * ROWS)
-        per_step, efficiency = tokens(folder, STEPS)
+        per_step, efficiency = tokens(folder)
         sides: dict[str, list[dict[str, Any]]] = {"trl": [], "martlet": []}
         for turn in range(TURNS):
             for side, found in sides.items():
-                found.append(run(side, folder, STEPS))
+                found.append(run(side, folder))
                 print(f"turn {turn + 1}, {side}: {found[-1]['seconds']:.1f} s", flush=True)
         _throughput(sides, per_step, efficiency)
         _startup(sides)
-        _checkpoints(run("martlet", folder, STEPS, save_steps=2))
+        _checkpoints(run("martlet", folder, save_steps=2))
 
 
 def _throughput(sides: dict[str, list[dict[str, Any]]], per_step: int, efficiency: float) -> None:

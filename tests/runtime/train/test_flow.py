@@ -13,13 +13,13 @@ import torch
 from peft import PeftModel
 from prometheus_client import CollectorRegistry
 from safetensors.torch import load_file
+from trainer_builders import BASE, LORA, train_plan
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import Input, OutputPlan, Plan, Termination, TrainPlan
-from martlet_api.finetunejob import Hyperparameters, Tuner, Validation
-from martlet_api.runs import ArtifactBase
+from martlet_api.contract import Plan, Termination
+from martlet_api.finetunejob import Tuner, Validation
 from martlet_runtime.data import read_training
 from martlet_runtime.errors import UserError
 from martlet_runtime.loading import load_model
@@ -30,34 +30,14 @@ from martlet_runtime.train import flow
 
 pytestmark = pytest.mark.torch
 
-BASE = ArtifactBase(uri="pvc://models/base", digest="sha256:" + "0" * 64)
-LORA = Tuner(type="LoRA", rank=8, alpha=16, dropout=0)
 FULL = Tuner(type="Full")
 LENGTH = 64
 Pod = Callable[..., Paths]
 
 
 def plan(tuner: Tuner, *, name: str, epochs: float = 3, lr: float = 5e-3, **more: Any) -> Plan:
-    params: dict[str, Any] = {
-        "epochs": epochs, "learning_rate": lr, "global_batch_size": 16, "micro_batch_size": 16,
-        "max_length": LENGTH,
-    }  # fmt: skip
-    return Plan(
-        kind="FineTuneJob",
-        namespace="n",
-        name=name,
-        run="r1",
-        inputs=[Input(name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl")],
-        train=TrainPlan(
-            method="SFT",
-            tuner=tuner,
-            hyperparameters=Hyperparameters(**{**params, **more.pop("hyperparameters", {})}),
-            precision="Auto",
-            base=BASE,
-            output=OutputPlan(uri=f"pvc://models/{name}/r1", record={"owner": "us"}),
-            **more,
-        ),
-    )
+    params = {"epochs": epochs, "learning_rate": lr, "micro_batch_size": 16, "max_length": LENGTH}
+    return train_plan(name, tuner=tuner, hyperparameters=params, precision="Auto", **more)
 
 
 def gauges(registry: CollectorRegistry) -> dict[str, float]:

@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from trainer_builders import lay_out, train_plan
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import Input, OutputPlan, Plan, Termination, TrainPlan
-from martlet_api.finetunejob import Hyperparameters, Tuner
-from martlet_api.runs import ArtifactBase
+from martlet_api.contract import Termination
 
 pytestmark = pytest.mark.torch
 
@@ -32,30 +31,10 @@ PATIENCE = 120
 """Seconds, for a machine that is busy; usually it takes ten."""
 
 
-def endless() -> Plan:
-    return Plan(
-        kind="FineTuneJob",
-        namespace="n",
-        name="long",
-        run="r1",
-        inputs=[Input(name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl")],
-        train=TrainPlan(
-            method="SFT",
-            tuner=Tuner(type="LoRA", rank=4),
-            hyperparameters=Hyperparameters(epochs=100),
-            precision="FP32",
-            base=ArtifactBase(uri="pvc://models/base", digest="sha256:" + "0" * 64),
-            output=OutputPlan(uri="pvc://models/long/r1", record={"owner": "us"}),
-        ),
-    )
-
-
 def test_it_is_worth_another_try_and_leaves_a_checkpoint(village: Path, tmp_path: Path) -> None:
-    for name, target in [("model", "base"), ("dataset-0", "train.jsonl")]:
-        (tmp_path / "inputs").mkdir(exist_ok=True)
-        (tmp_path / "inputs" / name).symlink_to(village / target)
-    (tmp_path / "work").mkdir()
-    (tmp_path / "plan.json").write_text(endless().model_dump_json())
+    endless = train_plan("long", hyperparameters={"epochs": 100})
+    lay_out(tmp_path, village)
+    (tmp_path / "plan.json").write_text(endless.model_dump_json())
     output, log = tmp_path / "volumes/models/long", tmp_path / "log"
     path = os.pathsep.join(entry for entry in sys.path if entry)
     with log.open("w") as stream:
