@@ -48,8 +48,9 @@ def measure() -> None:
 
 def martlet(root: Path, steps: int, rows: int, save_steps: int) -> None:
     from martlet_api.contract import Input, OutputPlan, Plan, TrainPlan
-    from martlet_api.finetunejob import CheckpointSettings, Hyperparameters, Tuner
+    from martlet_api.finetunejob import CheckpointSettings
     from martlet_api.runs import ArtifactBase
+    from martlet_api.training import Hyperparameters, Tuner
     from martlet_runtime.paths import Paths
     from martlet_runtime.report import Report
     from martlet_runtime.train import flow
@@ -57,7 +58,12 @@ def martlet(root: Path, steps: int, rows: int, save_steps: int) -> None:
     measure()
     plan = Plan(
         kind="FineTuneJob", namespace="bench", name="bench", run="r",
-        inputs=[Input(name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl")],
+        inputs=[
+            Input(
+                name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl",
+                rows="Conversation",
+            )
+        ],
         train=TrainPlan(
             method="SFT",
             tuner=Tuner(type="LoRA", rank=8, alpha=32, dropout=0),

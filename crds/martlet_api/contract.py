@@ -11,9 +11,16 @@ from pydantic import Field
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
 from martlet_api.evalrun import Generation, Score, Suite
-from martlet_api.finetunejob import CheckpointSettings, Hyperparameters, Tuner, Validation
+from martlet_api.finetunejob import (
+    AuditSample,
+    CheckpointSettings,
+    DataFormat,
+    RejectedRows,
+    Validation,
+)
 from martlet_api.quantizedmodel import Rung, RungResult
 from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+from martlet_api.training import Hyperparameters, Method, Reward, TrainingRows, Tuner
 
 PLAN_PATH = "/etc/martlet/plan.json"
 INPUTS_PATH = "/martlet/inputs"
@@ -41,6 +48,8 @@ METRIC_EPOCH = "martlet_train_epoch"
 METRIC_LOSS = "martlet_train_loss"
 METRIC_EVAL_LOSS = "martlet_train_eval_loss"
 METRIC_LEARNING_RATE = "martlet_train_learning_rate"
+METRIC_REWARD = "martlet_train_reward"
+METRIC_MARGIN = "martlet_train_margin"
 METRIC_TOKENS_PER_SECOND = "martlet_train_tokens_per_second"
 METRIC_ELAPSED = "martlet_train_elapsed_seconds"
 """What the steps done take at this attempt's pace, so that the time left can be told."""
@@ -67,9 +76,13 @@ class Input(ApiModel):
     commit: str | None = None
     digest: Digest | None = None
     rows: Annotated[
-        Literal["Training", "Evaluation", "Text"] | None,
+        TrainingRows | Literal["Evaluation", "Text"] | None,
         Field(description="What a dataset's rows must be; checked in preflight."),
     ] = None
+    columns: list[str] | None = None
+    """What every row must have besides."""
+    format: DataFormat | None = None
+    weight: float | None = None
     benchmark: str | None = None
     max_samples: int | None = None
 
@@ -83,10 +96,23 @@ class OutputPlan(ApiModel):
     made_from: list[MadeFrom] = []
 
 
-class TrainPlan(ApiModel):
-    """Inputs: ``model`` (and ``adapter``, to be merged first), ``dataset-0``, ``dataset-1``..."""
+class RowsPlan(ApiModel):
+    """What to do about bad rows, and which part of all rows people shall see. ``uri`` is the
+    folder that preflight writes both to."""
 
-    method: Literal["SFT"]
+    on_bad_rows: Literal["Fail", "Skip"] = "Fail"
+    limit: int = 100
+    audit_fraction: float | None = None
+    seed: int = 0
+    uri: str | None = None
+
+
+class TrainPlan(ApiModel):
+    """Inputs: ``model`` (and ``adapter``, to be merged first), ``teacher`` (GKD), ``dataset-0``,
+    ``dataset-1``... and ``validation``."""
+
+    method: Method
+    rewards: list[Reward] = []
     tuner: Tuner
     hyperparameters: Hyperparameters
     validation: Validation | None = None
@@ -111,7 +137,6 @@ class QuantizePlan(ApiModel):
     engine: Literal["vLLM"]
     on_accelerator: bool
     ladder: list[Rung]
-    calibration_samples: int
     calibration_max_length: int
     max_increase_percent: float
     output: OutputPlan
@@ -132,6 +157,7 @@ class Plan(ApiModel):
     name: str
     run: str
     inputs: list[Input] = []
+    rows: RowsPlan | None = None
     train: TrainPlan | None = None
     evaluate: EvaluatePlan | None = None
     quantize: QuantizePlan | None = None
@@ -165,9 +191,16 @@ class Termination(StatusModel):
     reason: Reason
     message: str
     resolved: list[ResolvedInput] | None = None
+    rejected: RejectedRows | None = None
+    audit: AuditSample | None = None
     train: TrainResult | None = None
     evaluate: EvaluateResult | None = None
     quantize: QuantizeResult | None = None
+
+
+def preflight_uri(output_uri: str) -> str:
+    """The folder of what preflight writes: the audit's sample and the rejected rows."""
+    return f"{output_uri}-preflight"
 
 
 def checkpoints_uri(output_uri: str) -> str:

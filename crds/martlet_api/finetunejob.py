@@ -4,16 +4,85 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from martlet_api.base import ApiModel, StatusModel, Text, api_config
-from martlet_api.references import DatasetSource, Output, TrainedModelSource
+from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
+from martlet_api.references import (
+    REVISION_RULE,
+    DatasetSource,
+    Output,
+    TrainedModelSource,
+    Uri,
+    UriSource,
+)
 from martlet_api.runs import Artifact, Count, RunStatus, Time
+from martlet_api.training import (
+    METHOD_SETTINGS,
+    REWARDED,
+    Hyperparameters,
+    Method,
+    Reward,
+    Tuner,
+    belongs,
+)
 from martlet_api.workload import BatchSpec
+
+DataFormat = Literal["Auto", "JSONL", "JSON", "CSV", "Parquet"]
+
+
+class TrainingDataset(DatasetSource):
+    """Rows to train on. ``weight`` is for several data sets that are mixed."""
+
+    model_config = api_config(REVISION_RULE)
+
+    format: Annotated[
+        DataFormat,
+        Field(description="Auto: told by the name's ending, else by the first bytes."),
+    ] = "Auto"
+    weight: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description=(
+                "The share of this data set in an epoch, beside the others' weights: rows are "
+                "left out or repeated to reach it. Left out on all: every row once."
+            ),
+        ),
+    ] = None
+
+
+class TeacherSource(UriSource):
+    """GKD's teacher, by URI: it must share the model's vocabulary."""
+
+    model_config = api_config(REVISION_RULE)
+
+    uri: Uri
 
 
 class Validation(ApiModel):
-    """A part of the rows is kept from training and scored for ``evalLoss``."""
+    """Rows that are kept from training and scored for ``evalLoss``."""
 
-    fraction: Annotated[float, Field(gt=0, le=0.5)]
+    model_config = api_config(
+        (
+            "has(self.fraction) != has(self.dataset)",
+            "exactly one of fraction and dataset must be set: fraction keeps a part of the "
+            "training rows, dataset names rows of their own",
+        )
+    )
+
+    fraction: Annotated[float | None, Field(gt=0, le=0.5)] = None
+    dataset: DatasetSource | None = None
+
+
+class Audit(ApiModel):
+    """A sample of the rows that people may look at before an accelerator is asked for."""
+
+    fraction: Annotated[
+        float, Field(ge=0.05, le=1, description="Of every thousand rows, at least this part.")
+    ] = 0.05
+    approval: Annotated[
+        Literal["NotRequired", "Required"],
+        Field(description="Required: training waits until a person has approved the sample."),
+    ] = "NotRequired"
 
 
 class CheckpointSettings(ApiModel):
@@ -23,79 +92,80 @@ class CheckpointSettings(ApiModel):
     keep: Annotated[int, Field(ge=1, le=100)] = 2
 
 
-class Tuner(ApiModel):
-    """What is trained: an adapter (LoRA, PEFT's names) or every weight (Full)."""
-
-    model_config = api_config(
-        (
-            "self.type == 'LoRA' || !(has(self.rank) || has(self.alpha) || "
-            "has(self.dropout) || has(self.targetModules))",
-            "rank, alpha, dropout and targetModules belong to type LoRA; remove them for Full",
-        ),
-        (
-            "self.type == 'LoRA' || !has(self.useRslora)",
-            "useRslora belongs to type LoRA; remove it for Full",
-        ),
-    )
-
-    type: Literal["LoRA", "Full"] = "LoRA"
-    rank: Annotated[int | None, Field(ge=1, le=512, description="8 where left out.")] = None
-    alpha: Annotated[float | None, Field(gt=0, le=4096, description="32 where left out.")] = None
-    dropout: Annotated[float | None, Field(ge=0, lt=1, description="0.05 where left out.")] = None
-    target_modules: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=128)]] | None,
-        Field(min_length=1, max_length=64, description="[all-linear] where left out."),
-    ] = None
-    use_rslora: Annotated[
-        bool | None, Field(description="rsLoRA: scaled by alpha / sqrt(rank).")
-    ] = None
-
-
-class Hyperparameters(ApiModel):
-    """ms-swift's defaults where left out."""
-
-    epochs: Annotated[float, Field(gt=0, le=1000)] = 3
-    max_steps: Annotated[
-        int | None, Field(ge=1, le=100_000_000, description="Ends after so many, if sooner.")
-    ] = None
-    learning_rate: Annotated[
-        float | None, Field(gt=0, le=1, description="1e-4 for LoRA, 1e-5 for Full.")
-    ] = None
-    global_batch_size: Annotated[
-        int, Field(ge=1, le=65536, description="Rows a step, over all accelerators.")
-    ] = 16
-    micro_batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="Rows a forward pass, on one accelerator.")
-    ] = 1
-    max_length: Annotated[
-        int, Field(ge=8, le=1_048_576, description="Tokens; longer rows are cut.")
-    ] = 2048
-    packing: Annotated[
-        Literal["Auto", "Enabled", "Disabled"],
-        Field(description="Rows behind one another without padding; Auto: where the method can."),
-    ] = "Auto"
-    gradient_checkpointing: Annotated[
-        Literal["Auto", "Enabled", "Disabled"],
-        Field(description="Less memory for more time; Auto: on accelerators."),
-    ] = "Auto"
-    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
-    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    max_grad_norm: Annotated[float, Field(ge=0, le=1000)] = 1.0
-    seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 42
+_REWARDED = ", ".join(f"'{method}'" for method in REWARDED)
 
 
 class FineTuneJobSpec(BatchSpec):
     model_config = api_config(
         (
-            "self.hyperparameters.globalBatchSize % self.hyperparameters.microBatchSize == 0",
-            "hyperparameters.globalBatchSize must be a multiple of microBatchSize",
-        )
+            "self.method != 'PPO'",
+            "method PPO is not supported: TRL has dropped it; use GRPO or RLOO with rewards, "
+            "which need no critic",
+        ),
+        (
+            f"has(self.rewards) == (self.method in [{_REWARDED}])",
+            "rewards belongs to the methods GRPO, RLOO and OnlineDPO, which need at least one; add "
+            "or remove it",
+        ),
+        (
+            "has(self.teacher) == (self.method == 'GKD')",
+            "teacher belongs to method GKD, which needs one; add or remove it",
+        ),
+        *(
+            belongs("self", "method", f"hyperparameters.{field}", owners)
+            for field, owners in METHOD_SETTINGS.items()
+        ),
+        (
+            "self.method != 'KTO' || (has(self.hyperparameters.microBatchSize) ? "
+            "self.hyperparameters.microBatchSize : self.hyperparameters.globalBatchSize) >= 2",
+            "method KTO needs at least 2 rows a micro-batch: an answer is compared with those to "
+            "other questions; raise hyperparameters.microBatchSize or globalBatchSize",
+        ),
+        (
+            "!(self.method in ['GRPO', 'RLOO']) || self.hyperparameters.globalBatchSize % "
+            "(has(self.hyperparameters.numGenerations) ? self.hyperparameters.numGenerations : 8) "
+            "== 0",
+            "hyperparameters.globalBatchSize counts answers and must be a multiple of "
+            "numGenerations (8 where left out)",
+        ),
+        (
+            "self.method == 'PT' || self.method == 'SFT' || "
+            "self.hyperparameters.packing != 'Enabled'",
+            "hyperparameters.packing Enabled needs method PT or SFT; leave it out",
+        ),
+        (
+            "self.hyperparameters.optimizer != 'GaLore' || self.tuner.type == 'Full'",
+            "hyperparameters.optimizer GaLore projects the gradients of whole weights; set "
+            "tuner.type Full",
+        ),
+        (
+            "!has(self.badRowsLimit) || self.onBadRows == 'Skip'",
+            "badRowsLimit belongs to onBadRows Skip; remove it, or set onBadRows",
+        ),
+        (
+            "self.datasets.all(d, has(d.weight)) || self.datasets.all(d, !has(d.weight))",
+            "datasets: give a weight to all of them or to none",
+        ),
     )
 
     model: TrainedModelSource
-    datasets: Annotated[list[DatasetSource], Field(min_length=1, max_length=16)]
+    teacher: Annotated[
+        TeacherSource | None,
+        Field(description="GKD: the model whose probabilities are learnt."),
+    ] = None
+    datasets: Annotated[list[TrainingDataset], Field(min_length=1, max_length=16)]
     validation: Validation | None = None
-    method: Literal["SFT"] = "SFT"
+    on_bad_rows: Annotated[
+        Literal["Fail", "Skip"],
+        Field(description="Skip: bad rows are left out, counted, and kept in a file of their own."),
+    ] = "Fail"
+    bad_rows_limit: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000_000, description="Skip at most this many; 100 where left out."),
+    ] = None
+    audit: Audit = Audit()
+    method: Method = "SFT"
+    rewards: Annotated[list[Reward] | None, Field(min_length=1, max_length=8)] = None
     tuner: Tuner = Tuner()
     hyperparameters: Hyperparameters = Hyperparameters()
     precision: Annotated[
@@ -115,6 +185,12 @@ class TrainingProgress(StatusModel):
     loss: float | None = None
     eval_loss: float | None = None
     learning_rate: float | None = None
+    reward: Annotated[
+        float | None, Field(description="Mean of the answers, for methods with rewards.")
+    ] = None
+    margin: Annotated[
+        float | None, Field(description="Chosen over rejected, for methods with preferences.")
+    ] = None
     tokens_per_second: Annotated[float, Field(ge=0)] | None = None
     memory_bytes: Annotated[
         Count | None, Field(description="Peak of the accelerator; of the process on a CPU.")
@@ -130,8 +206,27 @@ class Checkpoint(StatusModel):
     uri: Text
 
 
+class RejectedRows(StatusModel):
+    """The rows that were left out, with where they stood and what was wrong with each."""
+
+    uri: Text
+    digest: Digest
+    rows: Count
+
+
+class AuditSample(StatusModel):
+    """A sample of the rows, as a file that people may read. It is approved by the annotation
+    ``martlet.dev/approved-sample`` with this digest."""
+
+    sample: Text
+    digest: Digest
+    rows: Count
+
+
 class FineTuneJobStatus(RunStatus):
     progress: TrainingProgress | None = None
+    audit: AuditSample | None = None
+    rejected: RejectedRows | None = None
     checkpoint: Checkpoint | None = None
     artifact: Artifact | None = None
 

@@ -3,6 +3,9 @@
 OWNER = "martlet.dev/owner"
 """On a resource: the team it belongs to; copied into the record of what the resource makes."""
 
+APPROVED_SAMPLE = "martlet.dev/approved-sample"
+"""On a FineTuneJob: the digest of the audit's sample that a person has approved."""
+
 KIND = "martlet.dev/kind"
 NAME = "martlet.dev/name"
 RUN = "martlet.dev/run"

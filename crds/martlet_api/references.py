@@ -18,7 +18,7 @@ Uri = Annotated[
     ),
 ]
 
-_REVISION_RULE = (
+REVISION_RULE = (
     "!has(self.revision) || (has(self.uri) && "
     "(self.uri.startsWith('hf://') || self.uri.startsWith('ms://')))",
     "revision belongs to hf:// and ms:// URIs; remove it, or name a hub's repository in uri",
@@ -33,7 +33,9 @@ class SecretReference(ApiModel):
     name: ObjectName
 
 
-class _UriSource(ApiModel):
+class UriSource(ApiModel):
+    """What belongs to a URI."""
+
     revision: Annotated[
         str | None,
         Field(
@@ -65,7 +67,7 @@ _MODEL_CONFIG: ConfigDict = api_config(
         "exactly one of uri and from must be set: uri names a model at a hub or on a volume, "
         "from names another resource",
     ),
-    _REVISION_RULE,
+    REVISION_RULE,
     (
         "!has(self.secretRef) || has(self.uri)",
         "secretRef belongs to uri; remove it from a model named by from",
@@ -73,7 +75,7 @@ _MODEL_CONFIG: ConfigDict = api_config(
 )
 
 
-class TrainedModelSource(_UriSource):
+class TrainedModelSource(UriSource):
     """A model by URI, or what a FineTuneJob makes."""
 
     model_config = _MODEL_CONFIG
@@ -82,7 +84,7 @@ class TrainedModelSource(_UriSource):
     from_: Annotated[TrainedModelReference | None, Field(alias="from")] = None
 
 
-class ModelSource(_UriSource):
+class ModelSource(UriSource):
     """A model by URI, or what a FineTuneJob or QuantizedModel makes."""
 
     model_config = _MODEL_CONFIG
@@ -91,10 +93,10 @@ class ModelSource(_UriSource):
     from_: Annotated[ModelReference | None, Field(alias="from")] = None
 
 
-class DatasetSource(_UriSource):
+class DatasetSource(UriSource):
     """A data file by URI: jsonl, json, csv, parquet, or plain text where perplexity is taken."""
 
-    model_config = api_config(_REVISION_RULE)
+    model_config = api_config(REVISION_RULE)
 
     uri: Uri
     max_samples: Annotated[

@@ -30,6 +30,7 @@ class ResolvedInput(StatusModel):
     files: Count
     bytes: Count
     rows: Count | None = None
+    rejected_rows: Count | None = None
     format: Annotated[str, Field(max_length=64)] | None = None
 
 

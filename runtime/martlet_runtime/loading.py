@@ -9,7 +9,11 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import UserError, from_os_error
@@ -18,25 +22,58 @@ from martlet_runtime.paths import Paths
 _UNUSABLE = (ValueError, KeyError, OSError, SafetensorError, StrictDataclassError)
 _WRONG_SHAPE = re.compile("mismatched_sizes|size mismatch")
 """How transformers and PEFT word it, in a RuntimeError as want of memory is one."""
+REWARD_HEAD = "score"
+"""The module that transformers' models for one number end in."""
 _MAX_CAUSE = 600
 """Characters of a library's own words that are passed on."""
 
 
-def load_model(paths: Paths, dtype: torch.dtype) -> Any:
-    """The model that stage laid out; an ``adapter`` beside it is merged into it."""
-    with _told("model", "config.json"):
-        model, info = AutoModelForCausalLM.from_pretrained(
-            paths.inputs / "model",
+def load_model(paths: Paths, dtype: torch.dtype, quantization: Any = None) -> Any:
+    """The model that stage laid out; an ``adapter`` beside it is merged into it.
+    ``quantization`` is transformers' configuration of how to load weights in fewer bits."""
+    return _load(AutoModelForCausalLM, paths, dtype, (), quantization_config=quantization)
+
+
+def load_reward_model(paths: Paths, dtype: torch.dtype, quantization: Any = None) -> Any:
+    """The model with a head of one number in place of its own, which is new: none is loaded."""
+    return _load(
+        AutoModelForSequenceClassification,
+        paths,
+        dtype,
+        (REWARD_HEAD,),
+        quantization_config=quantization,
+        num_labels=1,
+    )
+
+
+def load_teacher(paths: Paths, dtype: torch.dtype) -> Any:
+    """GKD's teacher, as it is."""
+    return _weights(AutoModelForCausalLM, paths.inputs / "teacher", dtype, ())
+
+
+def _load(auto: Any, paths: Paths, dtype: torch.dtype, new: tuple[str, ...], **more: Any) -> Any:
+    model = _weights(auto, paths.inputs / "model", dtype, new, **more)
+    adapter = paths.inputs / "adapter"
+    return merge(model, adapter) if adapter.exists() else model
+
+
+def _weights(auto: Any, folder: Path, dtype: torch.dtype, new: tuple[str, ...], **more: Any) -> Any:
+    """``new``: modules whose weights the files need not have."""
+    with _told(folder.name, "config.json"):
+        model, info = auto.from_pretrained(
+            folder,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **{key: value for key, value in more.items() if value is not None},
         )
     # transformers would go on with random numbers in their place.
-    if missing := sorted(info["missing_keys"]):
-        raise _unusable("model", f"its files lack {len(missing)} weights, as {missing[0]}")
-    adapter = paths.inputs / "adapter"
-    return merge(model, adapter) if adapter.exists() else model
+    missing = [name for name in info["missing_keys"] if name.rpartition(".")[0] not in new]
+    if missing:
+        found = f"its files lack {len(missing)} weights, as {min(missing)}"
+        raise _unusable(folder.name, found)
+    return model
 
 
 def merge(model: Any, adapter: Path) -> Any:
@@ -47,11 +84,11 @@ def merge(model: Any, adapter: Path) -> Any:
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
 
-def load_tokenizer(paths: Paths) -> Any:
-    """The model's tokenizer, which must have a chat template and a way to pad."""
+def load_tokenizer(paths: Paths, *, chats: bool = True) -> Any:
+    """The model's tokenizer, which must have a way to pad, and a chat template for ``chats``."""
     with _told("model's tokenizer", "tokenizer_config.json"):
         tokenizer = AutoTokenizer.from_pretrained(paths.inputs / "model", trust_remote_code=False)
-    if tokenizer.chat_template is None:
+    if chats and tokenizer.chat_template is None:
         raise UserError(
             Reason.MODEL_INVALID,
             "The model's tokenizer has no chat template, so rows cannot be rendered. Name an "

@@ -2,21 +2,31 @@
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, Termination
 from martlet_api.runs import ResolvedInput
 from martlet_runtime import models
 from martlet_runtime.artifacts import Listing
+from martlet_runtime.data import Audit, BadRows, rejected
 from martlet_runtime.data.checking import count_rows
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 from martlet_runtime.sources import Source, source_of
 
 
+class Rows(NamedTuple):
+    """What looks at the rows of all data files."""
+
+    bad: BadRows
+    audit: Audit
+
+
 def run(plan: Plan, paths: Paths, report: Report) -> Termination:
-    """Locks the plan's inputs, all of them or none."""
-    resolved = [lock(wanted, paths) for wanted in plan.inputs]
+    """Locks the plan's inputs, all of them or none, and writes what people shall see of rows."""
+    rows = Rows(BadRows(plan.rows), Audit(plan.rows))
+    resolved = [lock(wanted, paths, rows) for wanted in plan.inputs]
     names = ", ".join(item.name for item in resolved)
     return Termination(
         flow="preflight",
@@ -24,28 +34,33 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
         reason=Reason.REVISIONS_LOCKED,
         message=f"Locked {names}.",
         resolved=resolved,
+        rejected=rejected.write(plan.rows, rows.bad.rejected, paths),
+        audit=rows.audit.write(paths),
     )
 
 
-def lock(wanted: Input, paths: Paths) -> ResolvedInput:
+def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput:
     """One input, resolved, hashed and checked."""
+    rows = rows or Rows(BadRows(), Audit())
     source = source_of(wanted)
     commit = source.resolve(wanted, paths)
     locked = wanted.model_copy(update={"commit": commit})
-    rows = None
+    count, before = None, len(rows.bad.rejected)
     with tempfile.TemporaryDirectory(dir=paths.work) as scratch:
         listing = source.listing(locked, paths, Path(scratch))
         if wanted.kind == "Model":
             models.check([file.path for file in listing.files], wanted.uri)
         else:
-            rows = _rows(source, locked, paths, Path(scratch))
-    return _resolved(wanted, commit, listing, rows)
+            count = _count(source, locked, paths, Path(scratch), rows)
+    found = _resolved(wanted, commit, listing, count)
+    left_out = len(rows.bad.rejected) - before
+    return found.model_copy(update={"rejected_rows": left_out or None})
 
 
-def _rows(source: Source, locked: Input, paths: Paths, scratch: Path) -> int | None:
+def _count(source: Source, locked: Input, paths: Paths, scratch: Path, rows: Rows) -> int | None:
     target = scratch / "dataset"
     source.bring(locked, paths, target)
-    return count_rows(target, locked)
+    return count_rows(target, locked, rows.bad, rows.audit)
 
 
 def _resolved(

@@ -9,21 +9,26 @@ from martlet_api.conditions import Reason
 from martlet_runtime.errors import UserError
 
 Messages = list[dict[str, Any]]
+Tools = list[Any] | None
 IGNORED = -100
 """The label that PyTorch's cross entropy leaves out."""
 
+_TURN = ("role", "content", "tool_calls")
+"""What of a turn the template sees."""
 _SHOWN = 80
 """Characters of a row that a message quotes."""
 
 
-def render(tokenizer: Any, messages: Messages, max_length: int) -> dict[str, list[int]]:
+def render(
+    tokenizer: Any, messages: Messages, max_length: int, tools: Tools = None
+) -> dict[str, list[int]]:
     """``input_ids`` and ``labels`` of one chat, at most ``max_length`` tokens each.
 
     A token is learnt if it lies in an answer of the assistant without ``"loss": false``: from
     after the header that the template writes to the end of the turn, its stop token included.
     """
-    text = _text(tokenizer, messages)
-    spans = answer_spans(tokenizer, messages, text)
+    text = _text(tokenizer, messages, tools)
+    spans = answer_spans(tokenizer, messages, text, tools)
     encoded = tokenizer(
         text,
         add_special_tokens=False,
@@ -40,27 +45,67 @@ def render(tokenizer: Any, messages: Messages, max_length: int) -> dict[str, lis
     return {"input_ids": ids, "labels": labels}
 
 
-def render_to_learn(tokenizer: Any, messages: Messages, max_length: int) -> dict[str, list[int]]:
+def render_to_learn(
+    tokenizer: Any, messages: Messages, max_length: int, tools: Tools = None
+) -> dict[str, list[int]]:
     """``render``, and DatasetInvalid where no token would be learnt."""
-    rendered = render(tokenizer, messages, max_length)
+    rendered = render(tokenizer, messages, max_length, tools)
     if all(label == IGNORED for label in rendered["labels"]):
-        raise UserError(
-            Reason.DATASET_INVALID,
-            f"Nothing could be learnt from the row that begins {_beginning(messages)}: it has no "
-            f'answer without "loss": false within {max_length} tokens. Raise '
-            "hyperparameters.maxLength, or take the row out.",
-        )
+        raise _nothing_to_learn(messages, max_length)
     return rendered
 
 
-def answer_spans(tokenizer: Any, messages: Messages, text: str) -> list[tuple[int, int]]:
+def render_answer(
+    tokenizer: Any, messages: Messages, answer: str, max_length: int, tools: Tools = None
+) -> tuple[list[int], list[int]]:
+    """(tokens of what is asked, tokens of the answer with its stop), together at most
+    ``max_length``; DatasetInvalid where nothing of the answer is left."""
+    asked = [{**message, "loss": False} for message in messages]
+    answered = [*asked, {"role": "assistant", "content": answer}]
+    rendered = render_to_learn(tokenizer, answered, max_length, tools)
+    labels = rendered["labels"]
+    start = next(index for index, label in enumerate(labels) if label != IGNORED)
+    end = next((i for i in range(start, len(labels)) if labels[i] == IGNORED), len(labels))
+    return rendered["input_ids"][:start], rendered["input_ids"][start:end]
+
+
+def count_prompt(tokenizer: Any, messages: Messages) -> int:
+    """Tokens of what is asked, as the model sees it before it answers."""
+    text = _text(tokenizer, messages, None, add_generation_prompt=True)
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def render_text(tokenizer: Any, text: str, max_length: int) -> list[dict[str, list[int]]]:
+    """A text without a template, all of it learnt: pieces of at most ``max_length`` tokens, the
+    last of which ends with the tokenizer's end of text."""
+    ids = [*tokenizer(text)["input_ids"]]
+    if tokenizer.eos_token_id is not None and ids[-1:] != [tokenizer.eos_token_id]:
+        ids.append(tokenizer.eos_token_id)
+    pieces = [ids[start : start + max_length] for start in range(0, len(ids), max_length)]
+    # A piece of one token has nothing to be foretold.
+    kept = [piece for piece in pieces if len(piece) > 1]
+    return [{"input_ids": piece, "labels": piece} for piece in kept]
+
+
+def _nothing_to_learn(messages: Messages, max_length: int) -> UserError:
+    return UserError(
+        Reason.DATASET_INVALID,
+        f"Nothing could be learnt from the row that begins {_beginning(messages)}: it has no "
+        f'answer without "loss": false within {max_length} tokens. Raise '
+        "hyperparameters.maxLength, or take the row out.",
+    )
+
+
+def answer_spans(
+    tokenizer: Any, messages: Messages, text: str, tools: Tools = None
+) -> list[tuple[int, int]]:
     """Where in ``text`` the answers stand that are to be learnt, as (start, end)."""
     spans = []
     for index, message in enumerate(messages):
         if message["role"] != "assistant" or message.get("loss") is False:
             continue
-        before = _text(tokenizer, messages[:index], add_generation_prompt=True)
-        until = _text(tokenizer, messages[: index + 1])
+        before = _text(tokenizer, messages[:index], tools, add_generation_prompt=True)
+        until = _text(tokenizer, messages[: index + 1], tools)
         if not (until.startswith(before) and text.startswith(until)):
             raise UserError(
                 Reason.MODEL_INVALID,
@@ -71,11 +116,13 @@ def answer_spans(tokenizer: Any, messages: Messages, text: str) -> list[tuple[in
     return spans
 
 
-def _text(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool = False) -> str:
-    turns = [{"role": m["role"], "content": m["content"]} for m in messages]
+def _text(
+    tokenizer: Any, messages: Messages, tools: Tools, *, add_generation_prompt: bool = False
+) -> str:
+    turns = [{key: m[key] for key in _TURN if key in m} for m in messages]
     try:
         text: str = tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=add_generation_prompt
+            turns, tools=tools, tokenize=False, add_generation_prompt=add_generation_prompt
         )
     except TemplateError as error:
         raise UserError(

@@ -11,6 +11,8 @@ _HELP = {
     contract.METRIC_LOSS: "Training loss of the last logged step.",
     contract.METRIC_EVAL_LOSS: "Loss on the validation rows.",
     contract.METRIC_LEARNING_RATE: "Learning rate of the last logged step.",
+    contract.METRIC_REWARD: "Mean reward of answers at the last logged step.",
+    contract.METRIC_MARGIN: "Mean reward of chosen over rejected answers, likewise.",
     contract.METRIC_TOKENS_PER_SECOND: "Tokens trained on a second, over the last logged steps.",
     contract.METRIC_ELAPSED: "Seconds that the steps done take, at the pace of this attempt.",
     contract.METRIC_TRAIN_MEMORY: "Peak bytes of the accelerator; of the process without one.",
@@ -43,6 +45,8 @@ class Report:
         loss: float | None = None,
         eval_loss: float | None = None,
         learning_rate: float | None = None,
+        reward: float | None = None,
+        margin: float | None = None,
         tokens_per_second: float | None = None,
         memory: float | None = None,
     ) -> None:
@@ -54,6 +58,8 @@ class Report:
         self._set(contract.METRIC_LOSS, loss)
         self._set(contract.METRIC_EVAL_LOSS, eval_loss)
         self._set(contract.METRIC_LEARNING_RATE, learning_rate)
+        self._set(contract.METRIC_REWARD, reward)
+        self._set(contract.METRIC_MARGIN, margin)
         self._set(contract.METRIC_TOKENS_PER_SECOND, tokens_per_second)
         self._set(contract.METRIC_TRAIN_MEMORY, memory)
 

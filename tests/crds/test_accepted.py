@@ -45,6 +45,37 @@ def test_defaults_are_those_of_the_class(kubectl: Any, kind: str) -> None:
     assert live == spec.to_dict()
 
 
+REWARD = {"type": "NumberMatch", "column": "answer", "weight": 2}
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec.method": "PT"},
+        {"spec.method": "DPO", "spec.hyperparameters": {"beta": 0.2}},
+        {"spec.method": "KTO", "spec.hyperparameters": {"desirableWeight": 1.3}},
+        {"spec.method": "GRPO", "spec.rewards": [REWARD, {"type": "HTTP", "url": "http://a/b"}],
+         "spec.hyperparameters": {"numGenerations": 4, "globalBatchSize": 12}},
+        {"spec.method": "GKD", "spec.teacher": {"uri": "hf://a/b", "revision": "main"},
+         "spec.hyperparameters": {"lmbda": 0, "maxCompletionLength": 64}},
+        {"spec.tuner": {"type": "Full"}, "spec.hyperparameters": {"optimizer": "GaLore"}},
+        {"spec.tuner": {"type": "LoRA", "initLoraWeights": "PiSSA", "loraplusLrRatio": 16,
+                        "useRslora": True, "merge": True}},
+        {"spec.tuner": {"type": "VeRA", "rank": 1024}},
+        {"spec.onBadRows": "Skip", "spec.badRowsLimit": 3, "spec.audit": {"approval": "Required"},
+         "spec.validation": {"dataset": {"uri": "pvc://d/v.jsonl"}},
+         "spec.datasets": [{"uri": "pvc://d/a", "weight": 1, "format": "CSV"},
+                           {"uri": "pvc://d/b.jsonl", "weight": 2.5}]},
+    ],
+)  # fmt: skip
+def test_training_settings(kubectl: Any, patch: dict[str, Any]) -> None:
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("FineTuneJob", patch),
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_other_arguments_of_the_engine(kubectl: Any) -> None:
     words = [
         "--max-num-seqs",

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from martlet_api.contract import Input
 from martlet_runtime.data import read_evaluation, read_text, read_training
 
 pytestmark = pytest.mark.torch
@@ -32,6 +34,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return folders
 
 
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    wanted = Input(name="rows", kind="Dataset", uri=f"file://{path}", rows="Conversation")
+    return list(read_training(path, wanted))
+
+
 @pytest.mark.parametrize("name", [*FILES, "base/model.safetensors", "base/tokenizer.json"])
 def test_it_makes_the_same_every_time(made: list[Path], name: str) -> None:
     first, second = ((folder / name).read_bytes() for folder in made)
@@ -40,13 +47,13 @@ def test_it_makes_the_same_every_time(made: list[Path], name: str) -> None:
 
 def test_its_files_are_what_the_flows_read(made: list[Path]) -> None:
     train, test, stories = (made[0] / name for name in FILES)
-    assert read_training(train, train.name)
+    assert rows_of(train)
     assert read_evaluation(test, test.name, "general_qa")
     assert read_text(stories, stories.name)
 
 
 def test_no_question_is_both_trained_on_and_scored(made: list[Path]) -> None:
-    rows = read_training(made[0] / "train.jsonl", "train.jsonl")
+    rows = rows_of(made[0] / "train.jsonl")
     trained = {row["messages"][0]["content"] for row in rows}
     scored = {json.loads(line)["query"] for line in (made[0] / "test.jsonl").open()}
     assert trained

@@ -9,7 +9,9 @@ import pyarrow.parquet
 import pytest
 
 from martlet_api.conditions import Reason
-from martlet_runtime.data import read_evaluation, read_text, read_training
+from martlet_api.contract import Input, RowsPlan
+from martlet_api.training import TrainingRows
+from martlet_runtime.data import BadRows, read_evaluation, read_text, read_training
 from martlet_runtime.errors import UserError
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -19,6 +21,22 @@ SYSTEM = {"role": "system", "content": "s"}
 def lines(path: Path, *rows: Any) -> Path:
     path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows))
     return path
+
+
+def data_file(
+    uri: str = "pvc://d/a.jsonl", rows: TrainingRows = "Conversation", **more: Any
+) -> Input:
+    return Input(name="dataset-0", kind="Dataset", uri=uri, rows=rows, **more)
+
+
+def read(path: Path, wanted: Input, bad: BadRows | None = None) -> list[dict[str, Any]]:
+    return list(read_training(path, wanted, bad))
+
+
+CALL = {"type": "function", "function": {"name": "look", "arguments": {"at": "sky"}}}
+CALLED = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+CALL_TURN = {"role": "tool_call", "content": json.dumps(CALL["function"])}
+TOOL = {"role": "tool", "content": "blue"}
 
 
 @pytest.mark.parametrize(
@@ -32,14 +50,60 @@ def lines(path: Path, *rows: Any) -> Path:
          [SYSTEM, USER, ANSWER, USER, ANSWER]),
         ({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
          [USER, ANSWER]),
+        ({"conversation": [{"human": "q", "assistant": "a"}] * 2, "system": "s"},
+         [SYSTEM, USER, ANSWER, USER, ANSWER]),
         ({"instruction": "q", "output": "a"}, [USER, ANSWER]),
         ({"instruction": "q", "input": "more", "output": "a"},
          [{"role": "user", "content": "q\nmore"}, ANSWER]),
+        ({"prompt": "q", "completion": "a"}, [USER, ANSWER]),
+        ({"prompt": [SYSTEM, USER], "completion": [ANSWER]}, [SYSTEM, USER, ANSWER]),
+        ({"messages": [USER, CALL_TURN, {"role": "tool_response", "content": "blue"}, ANSWER]},
+         [USER, CALLED, TOOL, ANSWER]),
+        ({"messages": [USER, CALL_TURN, CALL_TURN, TOOL, ANSWER]},
+         [USER, {**CALLED, "tool_calls": [CALL, CALL]}, TOOL, ANSWER]),
+        ({"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}, TOOL,
+                       ANSWER]}, [USER, CALLED, TOOL, ANSWER]),
     ],
 )  # fmt: skip
-def test_shapes(tmp_path: Path, row: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+def test_spellings_of_a_chat(
+    tmp_path: Path, row: dict[str, Any], messages: list[dict[str, Any]]
+) -> None:
     path = lines(tmp_path / "a.jsonl", row)
-    assert read_training(path, "pvc://d/a.jsonl") == [{"messages": messages}]
+    assert read(path, data_file()) == [{"messages": messages}]
+
+
+BAD = {"role": "assistant", "content": "b"}
+PAIR = {"messages": [USER], "chosen": "a", "rejected": "b"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "row", "shaped"),
+    [
+        ("LanguageModeling", {"text": "t"}, {"text": "t"}),
+        ("LanguageModeling", {"messages": [ANSWER]}, {"text": "a"}),
+        ("Conversation", {"query": "q", "response": "a", "tools": '[{"name": "look"}]'},
+         {"messages": [USER, ANSWER], "tools": [{"name": "look"}]}),
+        ("Preference", {"query": "q", "response": "a", "rejected_response": "b"}, PAIR),
+        ("Preference", {"messages": [USER, ANSWER], "rejected_messages": [USER, BAD]}, PAIR),
+        ("Preference", {"messages": [USER, ANSWER], "rejected_messages": [BAD]}, PAIR),
+        ("Preference", {"prompt": "q", "chosen": "a", "rejected": "b"}, PAIR),
+        ("Preference", {"prompt": [USER], "chosen": [ANSWER], "rejected": [BAD]}, PAIR),
+        ("Preference", {"chosen": [USER, ANSWER], "rejected": [USER, BAD]}, PAIR),
+        ("UnpairedPreference", {"query": "q", "response": "a", "label": True},
+         {"messages": [USER, ANSWER], "label": True}),
+        ("UnpairedPreference", {"prompt": "q", "completion": "a", "label": "False"},
+         {"messages": [USER, ANSWER], "label": False}),
+        ("PromptOnly", {"messages": [USER], "solution": 4},
+         {"messages": [USER], "row": {"messages": [USER], "solution": 4}}),
+        ("PromptOnly", {"query": "q", "response": "a"},
+         {"messages": [USER], "row": {"query": "q", "response": "a"}}),
+    ],
+)  # fmt: skip
+def test_shapes(
+    tmp_path: Path, rows: TrainingRows, row: dict[str, Any], shaped: dict[str, Any]
+) -> None:
+    path = lines(tmp_path / "a.jsonl", row)
+    assert read(path, data_file(rows=rows)) == [shaped]
 
 
 @pytest.mark.parametrize(
@@ -47,36 +111,95 @@ def test_shapes(tmp_path: Path, row: dict[str, Any], messages: list[dict[str, An
     [
         ('{"query": "q",', "not JSON"),
         ("[1, 2]", "found [1, 2]; expected a JSON object"),
-        ({"prompt": "q"}, "found the columns prompt"),
-        ({"query": "q"}, "a turn of assistant"),
-        ({"query": "q", "response": ""}, "no answer of the assistant"),
+        ({"question": "q"}, "found the columns question"),
+        ({"query": "q"}, "no answer of the assistant"),
+        ({"query": "q", "response": ""}, "turn 2, an answer of the assistant, is empty"),
         ({"messages": []}, "found no turns"),
         ({"messages": "q"}, "messages is not a list"),
         ({"messages": [{"role": "wizard", "content": "q"}]}, "the role 'wizard' is not one of"),
         ({"messages": [{"role": "user"}]}, "a turn has no role and content"),
         ({"messages": [ANSWER, USER]}, "no answer of the assistant"),
+        ({"messages": [USER, {**ANSWER, "content": " "}, USER, ANSWER]}, "turn 2, an answer"),
+        ({"messages": [USER, {"role": "user", "content": 3}, ANSWER]}, "user is not a text"),
         ({"query": "q", "response": "a", "history": ["q"]}, "history is not a list of pairs"),
+        ({"query": "q", "response": "a", "images": ["x.png"]}, "only multimodal models"),
+        ({"query": "q", "response": "a", "tools": "["}, "tools is not JSON"),
+        ({"messages": [USER, {"role": "tool_call", "content": "{"}, ANSWER]}, "is not JSON"),
+        ({"messages": [USER, {"role": "tool_call", "content": "{}"}, ANSWER]}, "no name and"),
+        ({"query": "q", "response": "a", "rejected_response": "b"},
+         "a preference (column rejected_response), which the methods DPO"),
+        ({"chosen": [USER, ANSWER], "rejected": [USER, BAD]}, "a preference (column rejected)"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_row_is_named_by_file_and_line(tmp_path: Path, row: Any, says: str) -> None:
     path = lines(tmp_path / "x", {"query": "q", "response": "a"}, row)
     with pytest.raises(UserError) as caught:
-        read_training(path, "pvc://d/train.jsonl")
+        read(path, data_file("pvc://d/train.jsonl"))
     assert caught.value.reason == Reason.DATASET_INVALID
     assert caught.value.message.startswith("train.jsonl:2: ")
     assert says in caught.value.message
     assert "expected" in caught.value.message
 
 
-def test_the_four_formats_say_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rows", "row", "says"),
+    [
+        ("LanguageModeling", {"query": "q", "response": "a"}, "a chat, which method PT does not"),
+        ("LanguageModeling", {"text": " "}, "the text is empty"),
+        ("Preference", {"query": "q", "response": "a"}, "no rejected answer; found the columns"),
+        ("Preference", {"prompt": "q", "chosen": "a", "rejected": "a"}, "are the same"),
+        ("Preference", {"prompt": "q", "chosen": "a", "rejected": " "}, "rejected is not a text"),
+        ("Preference", {"chosen": "a", "rejected": "b"}, "nothing was asked"),
+        ("Preference", {"chosen": [USER, ANSWER], "rejected": [SYSTEM, BAD]}, "differ before"),
+        ("Preference", {"messages": [USER, ANSWER], "rejected_messages": [SYSTEM, BAD]},
+         "differ from messages before"),
+        ("UnpairedPreference", {"query": "q", "response": "a"}, "label None is not true or false"),
+        ("PromptOnly", {"messages": [ANSWER]}, "nothing is asked"),
+        ("PromptOnly", {"query": "q"}, "no column solution, which a reward compares with"),
+        ("PromptOnly", {"query": "q", "solution": "1", "tools": [{}]}, "tools, which methods"),
+    ],
+)  # fmt: skip
+def test_rows_of_another_method_say_so(
+    tmp_path: Path, rows: TrainingRows, row: dict[str, Any], says: str
+) -> None:
+    columns = ["solution"] if says.startswith(("no column", "tools")) else []
+    with pytest.raises(UserError) as caught:
+        read(lines(tmp_path / "x", row), data_file(rows=rows, columns=columns))
+    assert f"a.jsonl:1: {says}" in caught.value.message or says in caught.value.message
+
+
+GOOD = {"query": "q", "response": "a"}
+
+
+def test_bad_rows_may_be_left_out_up_to_a_limit(tmp_path: Path) -> None:
+    path = lines(tmp_path / "x", GOOD, "{", {"query": "q"}, GOOD)
+    bad = BadRows(RowsPlan(on_bad_rows="Skip", limit=2))
+    assert len(read(path, data_file(), bad)) == 2
+    assert [(row.line, row.content) for row in bad.rejected] == [(2, "{"), (3, {"query": "q"})]
+    with pytest.raises(UserError, match=r"More than 1 bad rows; the next is a\.jsonl:3: "):
+        read(path, data_file(), BadRows(RowsPlan(on_bad_rows="Skip", limit=1)))
+
+
+def test_a_file_whose_rows_are_all_bad_is_empty(tmp_path: Path) -> None:
+    path = lines(tmp_path / "x", "{")
+    with pytest.raises(UserError) as caught:
+        read(path, data_file(), BadRows(RowsPlan(on_bad_rows="Skip")))
+    assert caught.value.reason == Reason.DATASET_EMPTY
+
+
+def test_the_four_formats_say_the_same_named_or_sniffed(tmp_path: Path) -> None:
     rows = [{"query": "q", "response": "a"}, {"query": "r", "response": "b"}]
     jsonl = lines(tmp_path / "a.jsonl", *rows)
     (tmp_path / "a.json").write_text(json.dumps(rows))
     (tmp_path / "a.csv").write_text("query,response\nq,a\nr,b\n")
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
-    wanted = read_training(jsonl, "a.jsonl")
-    for ending in ("json", "csv", "parquet"):
-        assert read_training(tmp_path / f"a.{ending}", f"a.{ending}") == wanted
+    wanted = read(jsonl, data_file())
+    for form in ("JSONL", "JSON", "CSV", "Parquet"):
+        path = tmp_path / f"a.{form.lower()}"
+        assert read(path, data_file(path.name)) == wanted
+        assert read(path, data_file("pvc://d/rows.data", format=form)) == wanted
+        if form != "CSV":
+            assert read(path, data_file("pvc://d/rows")) == wanted
 
 
 @pytest.mark.parametrize(
@@ -86,30 +209,30 @@ def test_the_four_formats_say_the_same(tmp_path: Path) -> None:
         ("a.json", "{}", "a.json:1: found {}"),
         ("a.json", '[{"query": "q"},\n oops]', "a.json:2: not JSON"),
         ("a.parquet", "no parquet", "a.parquet:1: not parquet"),
-        ("a.xlsx", "", "its name must end in one of .jsonl"),
+        ("a.xlsx", "", "its name ends in none of .jsonl"),
     ],
 )
 def test_broken_files(tmp_path: Path, name: str, text: str, says: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError) as caught:
-        read_training(tmp_path / name, name)
+        read(tmp_path / name, data_file(name))
     assert says in caught.value.message
 
 
 def test_at_most_so_many_rows_and_those_after_are_not_looked_at(tmp_path: Path) -> None:
-    path = lines(tmp_path / "a.jsonl", {"query": "q", "response": "a"}, "broken")
-    assert len(read_training(path, "a.jsonl", 1)) == 1
+    path = lines(tmp_path / "a.jsonl", GOOD, "broken")
+    assert len(read(path, data_file(max_samples=1))) == 1
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl")
-    for read in (
-        lambda: read_training(path, "a.jsonl"),
+    for reader in (
+        lambda: read(path, data_file()),
         lambda: read_evaluation(path, "a.jsonl", "general_qa"),
         lambda: read_text(path, "a.jsonl"),
     ):
         with pytest.raises(UserError) as caught:
-            read()
+            reader()
         assert caught.value.reason == Reason.DATASET_EMPTY
 
 

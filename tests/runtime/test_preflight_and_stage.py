@@ -27,7 +27,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 MODEL = Input(name="model", kind="Model", uri="pvc://data/base")
-ROWS = Input(name="rows", kind="Dataset", uri="pvc://data/train.jsonl", rows="Training")
+ROWS = Input(name="rows", kind="Dataset", uri="pvc://data/train.jsonl", rows="Conversation")
 
 
 def plan(*inputs: Input, serve: ServePlan | None = None) -> Plan:

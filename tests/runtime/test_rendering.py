@@ -12,7 +12,13 @@ from transformers import PreTrainedTokenizerFast
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import UserError
-from martlet_runtime.rendering import IGNORED, render, render_to_learn
+from martlet_runtime.rendering import (
+    IGNORED,
+    render,
+    render_answer,
+    render_text,
+    render_to_learn,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -34,12 +40,12 @@ WORDS = "system user assistant be brief what is up the sky and down ground".spli
 Turn = dict[str, Any]
 
 
-def words(template: str = CHATML) -> PreTrainedTokenizerFast:
-    """A token a word; white space is none."""
-    vocabulary = {word: index for index, word in enumerate([START, STOP, "?", *WORDS])}
+def words(template: str = CHATML, marks: tuple[str, ...] = (START, STOP)) -> Any:
+    """A token a word, and one a mark; white space is none."""
+    vocabulary = {word: index for index, word in enumerate([*marks, "?", *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.add_special_tokens([START, STOP])
+    tokenizer.add_special_tokens(list(marks))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template)
 
 
@@ -104,6 +110,118 @@ def test_answers_and_their_stops_are_learnt(messages: list[Turn], tokens: str, l
     assert [int(label != IGNORED) for label in rendered["labels"]] == [
         int(flag) for flag in learnt.split()
     ]
+
+
+LLAMA = (
+    "<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>"
+    "\n\n{{ m['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+MISTRAL = (
+    "<s>{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
+)
+GEMMA = (
+    "<bos>{% for m in messages %}{% set role = m['role'] | replace('assistant', 'model') %}"
+    "<start_of_turn>{{ role }}\n{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+TWICE = [ASKED, SKY, turn("user", "and down ?"), turn("assistant", "ground", loss=False)]
+FAMILIES = [
+    pytest.param(
+        LLAMA,
+        "<|begin_of_text|> <|start_header_id|> user <|end_header_id|> what is up ? <|eot_id|> "
+        "<|start_header_id|> assistant <|end_header_id|> the sky <|eot_id|> "
+        "<|start_header_id|> user <|end_header_id|> and down ? <|eot_id|> "
+        "<|start_header_id|> assistant <|end_header_id|> ground <|eot_id|>",
+        "0 0 0 0 0 0 0 0 0   0 0 0 1 1 1   0 0 0 0 0 0 0   0 0 0 0 0",
+        id="Llama 3",
+    ),
+    pytest.param(
+        MISTRAL,
+        "<s> [INST] what is up ? [/INST] the sky </s> [INST] and down ? [/INST] ground </s>",
+        "0   0      0    0  0  0 0       1   1   1    0      0   0    0 0       0      0",
+        id="Mistral",
+    ),
+    pytest.param(
+        GEMMA,
+        "<bos> <start_of_turn> user what is up ? <end_of_turn> "
+        "<start_of_turn> model the sky <end_of_turn> "
+        "<start_of_turn> user and down ? <end_of_turn> <start_of_turn> model ground <end_of_turn>",
+        "0 0 0 0 0 0 0 0   0 0 1 1 1   0 0 0 0 0 0   0 0 0 0",
+        id="Gemma",
+    ),
+    pytest.param(
+        CHATML,
+        f"{START} user what is up ? {STOP} {START} assistant the sky {STOP} "
+        f"{START} user and down ? {STOP} {START} assistant ground {STOP}",
+        "0 0 0 0 0 0 0   0 0 1 1 1   0 0 0 0 0 0   0 0 0 0",
+        id="ChatML",
+    ),
+]
+
+
+@pytest.mark.parametrize(("template", "tokens", "learnt"), FAMILIES)
+def test_each_family_of_templates_learns_the_same_words(
+    template: str, tokens: str, learnt: str
+) -> None:
+    marks = tuple(dict.fromkeys(word for word in tokens.split() if word[0] in "<["))
+    tokenizer = words(template, marks)
+    rendered = render(tokenizer, TWICE, 100)
+    shown = tokenizer.convert_ids_to_tokens(rendered["input_ids"])
+    roles = {"model": "?"}
+    assert shown == [roles.get(word, word) for word in tokens.split()]
+    assert [int(label != IGNORED) for label in rendered["labels"]] == [
+        int(flag) for flag in learnt.split()
+    ]
+
+
+TOOLS = (
+    "{% if tools %}<tools>{{ tools[0]['name'] }}</tools>{% endif %}{% for m in messages %}"
+    "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}{% for c in m['tool_calls'] or [] %}<call>"
+    "{{ c['function']['name'] }}</call>{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_call_of_a_tool_is_learnt_and_its_answer_is_not() -> None:
+    marks = (START, STOP, "<tools>", "</tools>", "<call>", "</call>")
+    tokenizer = words(TOOLS, marks)
+    call = {"type": "function", "function": {"name": "up", "arguments": {}}}
+    messages = [ASKED, turn("assistant", "", tool_calls=[call]), turn("tool", "sky"), SKY]
+    rendered = render(tokenizer, messages, 100, [{"name": "up"}])
+    tokens = (
+        f"<tools> up </tools> {START} user what is up ? {STOP} {START} assistant <call> up </call> "
+        f"{STOP} {START} ? sky {STOP} {START} assistant the sky {STOP}"
+    )
+    learnt = "0 0 0   0 0 0 0 0 0 0   0 0 1 1 1 1   0 0 0 0   0 0 1 1 1"
+    assert tokenizer.convert_ids_to_tokens(rendered["input_ids"]) == tokens.split()
+    assert [int(label != IGNORED) for label in rendered["labels"]] == [
+        int(flag) for flag in learnt.split()
+    ]
+
+
+def test_an_answer_apart_from_what_was_asked() -> None:
+    tokenizer = words()
+    asked, answer = render_answer(tokenizer, [ASKED, SKY, ASKED], "ground", 100)
+    assert tokenizer.convert_ids_to_tokens(asked) == [
+        *f"{START} user what is up ? {STOP} {START} assistant the sky {STOP}".split(),
+        *f"{START} user what is up ? {STOP} {START} assistant".split(),
+    ]
+    assert tokenizer.convert_ids_to_tokens(answer) == ["ground", STOP]
+    with pytest.raises(UserError, match="within 9 tokens"):
+        render_answer(tokenizer, [ASKED], "ground", 9)
+
+
+def test_a_text_longer_than_a_piece_is_split_and_nothing_is_lost() -> None:
+    tokenizer = words()
+    tokenizer.eos_token = STOP
+    pieces = render_text(tokenizer, "the sky is up and down", 3)
+    together = [token for piece in pieces for token in piece["input_ids"]]
+    assert tokenizer.convert_ids_to_tokens(together) == ["the", "sky", "is", "up", "and", "down"]
+    assert all(piece["labels"] == piece["input_ids"] for piece in pieces)
+    (whole,) = render_text(tokenizer, "the sky", 9)
+    assert tokenizer.convert_ids_to_tokens(whole["input_ids"]) == ["the", "sky", STOP]
 
 
 def test_a_learnt_token_is_its_own_label() -> None:

@@ -72,7 +72,9 @@ def test_a_model_is_brought_without_its_pickles(bucket: Any, paths: Paths) -> No
 
 
 def test_a_data_file(bucket: Any, paths: Paths) -> None:
-    rows = Input(name="rows", kind="Dataset", uri="s3://models/data/train.jsonl", rows="Training")
+    rows = Input(
+        name="rows", kind="Dataset", uri="s3://models/data/train.jsonl", rows="Conversation"
+    )
     stage.bring(lock(rows, paths), paths)
     assert (paths.inputs / "rows").read_bytes() == FILES["data/train.jsonl"]
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import Plan, Termination
+from martlet_api.contract import Plan, RowsPlan, Termination
 from martlet_api.workload import BatchSpec
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.inputs.wanted import Inputs, WantedDataset
+from martlet_operator.inputs.wanted import Inputs, Wanted
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -40,10 +40,14 @@ class Outcome:
 class BatchKind:
     """The pure functions of a kind. ``stage`` names its flow, its Job and the working container.
 
+    inputs: what must be brought besides the model.
     refusal: why the spec cannot be carried out on a referenced model, None where it can.
     template: the pod that does the work.
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
+    rows: what preflight does with the rows of data files (resource, spec, run).
+    checked: what preflight found besides digests, as parts of the status.
+    hold: why the work must not begin yet though preflight is done (resource, spec, status).
     findings: what a failed run found nevertheless, as parts of the status.
     kept: what a metrics page says a run has kept so far (resource, spec, run, gauges), likewise.
     """
@@ -51,23 +55,27 @@ class BatchKind:
     kind: str
     stage: str
     working: Reason
-    datasets: Callable[[Spec], list[WantedDataset]]
+    inputs: Callable[[Spec], list[Wanted]]
     refusal: Callable[[Spec, KnownModel | None], str | None]
     plan: Callable[[Object, Spec, Inputs, str], Plan]
     template: Callable[[Spec, Plan, Inputs, Settings], Object]
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
     outcome: Callable[[Spec, Finished], Outcome]
+    rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None
+    checked: Callable[[Termination], dict[str, Any]] = lambda _: {}
+    hold: Callable[[Object, Spec, Any], Ready | None] = lambda *_: None
     findings: Callable[[Termination], dict[str, Any]] = lambda _: {}
     kept: Callable[[Object, Spec, str, dict[str, float]], dict[str, Any]] = lambda *_: {}
 
 
 def spec_identity(spec: BatchSpec) -> Object:
-    """The part of a spec that makes a run: all but what holds or retries it.
+    """The part of a spec that makes a run: all but what holds, approves or retries it.
 
     Without defaults: a field that a later version adds must not make every run anew.
     """
-    held = {"suspend", "retries"}
-    return spec.model_dump(mode="json", by_alias=True, exclude=held, exclude_defaults=True)
+    held: Any = {"suspend": True, "retries": True, "audit": {"approval"}}
+    kept = spec.model_dump(mode="json", by_alias=True, exclude=held, exclude_defaults=True)
+    return {name: value for name, value in kept.items() if value != {}}
 
 
 def plan_of(resource: Object, inputs: Inputs, run: str, **parts: Any) -> Plan:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from martlet_api.contract import Input, Plan
+from martlet_api.contract import Input, Plan, RowsPlan
 from martlet_api.pods import PodSettings
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import pod_spec
 from martlet_operator.pods.jobs import job, plan_map
 from martlet_operator.pods.stage import preflight_container
-from martlet_operator.pods.volumes import claims_of, volumes
+from martlet_operator.pods.volumes import claim_of, claims_of, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -23,6 +23,7 @@ def preflight_objects(
     secrets: tuple[str, ...],
     pod: PodSettings,
     settings: Settings,
+    rows: RowsPlan | None,
     *,
     retries: int,
     suspend: bool,
@@ -35,12 +36,15 @@ def preflight_objects(
         name=metadata["name"],
         run=run,
         inputs=unlocked,
+        rows=rows,
     )
-    claims = claims_of(item.uri for item in unlocked)
+    output = [rows.uri] if rows and rows.uri else []
+    claims = claims_of([*(item.uri for item in unlocked), *output])
+    writable = next(map(claim_of, output), None)
     template = pod_spec(
         pod.model_copy(update={"runtime_class_name": None}),
         init=[],
-        containers=[preflight_container(settings.images, claims, list(secrets))],
+        containers=[preflight_container(settings.images, claims, writable, list(secrets))],
         volumes=volumes(stage_name(plan.name, run, STAGE), claims),
     )
     work = job(plan, STAGE, resource, template, retries=retries, suspend=suspend)

@@ -99,9 +99,13 @@ class _Step:
             desired = self._preflight(run, inputs)
             if state.told is None:
                 return self._wait(state, desired, Reason.RESOLVING, "Resolves and checks inputs.")
-            self.status = self.status.model_copy(update={"resolved": state.told.resolved})
+            checked = self.kind.checked(state.told)
+            found = {**checked, "resolved": state.told.resolved}
+            self.status = self.status.model_copy(update=found)
             inputs = self._inputs(referenced)
         self._record_inputs(inputs)
+        if held := self.kind.hold(self.snapshot.resource, self.spec, self.status):
+            return Decision(self._status(held, finished=False), keep=keep_run(run))
         return self._work(run, inputs)
 
     def _work(self, run: str, inputs: Inputs) -> Decision:
@@ -184,8 +188,8 @@ class _Step:
         return Decision(self._status(ready, finished=True), keep=keep_run(run.id))
 
     def _inputs(self, referenced: KnownModel | None) -> Inputs:
-        datasets = self.kind.datasets(self.spec)
-        return gather(self.spec.model, referenced, datasets, self.status.resolved or [])
+        others = self.kind.inputs(self.spec)
+        return gather(self.spec.model, referenced, others, self.status.resolved or [])
 
     def _preflight(self, run: str, inputs: Inputs) -> list[Object]:
         return preflight_objects(
@@ -195,6 +199,7 @@ class _Step:
             inputs.secrets,
             self.spec.pod,
             self.settings,
+            self.kind.rows(self.snapshot.resource, self.spec, run),
             retries=self.spec.retries.limit,
             suspend=self.spec.suspend,
         )

@@ -5,8 +5,8 @@ from typing import Any
 from martlet_api.contract import ENGINE_PORT, METRICS_PORT, EvaluatePlan, Plan, ServePlan
 from martlet_api.evalrun import EvalRunSpec
 from martlet_operator.batch.kind import plan_of
-from martlet_operator.inputs.models import KnownModel
-from martlet_operator.inputs.wanted import Inputs, WantedDataset
+from martlet_operator.inputs.models import KnownModel, not_served
+from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
 from martlet_operator.pods.engine import engine_container
@@ -20,7 +20,7 @@ STAGE = "evaluate"
 SERVED_NAME = "model"
 
 
-def datasets(spec: EvalRunSpec) -> list[WantedDataset]:
+def inputs(spec: EvalRunSpec) -> list[Wanted]:
     return [
         WantedDataset(f"suite-{suite.name}", suite.dataset, "Evaluation", suite.benchmark)
         for suite in spec.suites
@@ -28,8 +28,8 @@ def datasets(spec: EvalRunSpec) -> list[WantedDataset]:
 
 
 def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
-    """Whatever has weights can be scored."""
-    return None
+    """What the engine cannot load, it cannot score."""
+    return not_served(model)
 
 
 def plan(resource: Object, spec: EvalRunSpec, inputs: Inputs, run: str) -> Plan:

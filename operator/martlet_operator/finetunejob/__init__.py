@@ -2,17 +2,20 @@
 
 from martlet_api.conditions import Reason
 from martlet_operator.batch.kind import BatchKind
-from martlet_operator.finetunejob import desired, status
+from martlet_operator.finetunejob import approval, desired, status
 
 KIND = BatchKind(
     kind="FineTuneJob",
     stage=desired.STAGE,
     working=Reason.TRAINING,
-    datasets=desired.datasets,
+    inputs=desired.inputs,
     refusal=desired.refusal,
     plan=desired.plan,
     template=desired.template,
     progress=status.progress,
     outcome=status.outcome,
     kept=status.kept,
+    rows=desired.rows,
+    checked=status.checked,
+    hold=approval.hold,
 )

@@ -5,12 +5,11 @@ from typing import Any
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
+from martlet_api.contract import Termination
 from martlet_api.finetunejob import Checkpoint, FineTuneJobSpec, TrainingProgress
 from martlet_operator.batch.kind import Finished, Outcome
 from martlet_operator.batch.output import output_uri
 from martlet_operator.conditions.fold import Ready, timestamp
-
-_DEFAULT_RANK = 8
 
 
 def progress(gauges: dict[str, float], now: datetime) -> tuple[TrainingProgress, str] | None:
@@ -27,6 +26,8 @@ def progress(gauges: dict[str, float], now: datetime) -> tuple[TrainingProgress,
         loss=_rounded(gauges.get(contract.METRIC_LOSS), 4),
         eval_loss=_rounded(gauges.get(contract.METRIC_EVAL_LOSS), 4),
         learning_rate=gauges.get(contract.METRIC_LEARNING_RATE),
+        reward=_rounded(gauges.get(contract.METRIC_REWARD), 4),
+        margin=_rounded(gauges.get(contract.METRIC_MARGIN), 4),
         tokens_per_second=_rounded(gauges.get(contract.METRIC_TOKENS_PER_SECOND), 1),
         memory_bytes=_whole(gauges.get(contract.METRIC_TRAIN_MEMORY)),
         finishes_at=timestamp(now + timedelta(seconds=seconds)) if seconds is not None else None,
@@ -71,17 +72,16 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
+def checked(told: Termination) -> dict[str, Any]:
+    """What preflight made of the rows."""
+    return {"audit": told.audit, "rejected": told.rejected}
+
+
 def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:
     """The artifact, and how training went."""
     result = finished.told.train
     assert result is not None
-    adapter = result.artifact.base is not None
-    artifact = result.artifact.model_copy(
-        update={
-            "run": finished.run,
-            "adapter_rank": (spec.tuner.rank or _DEFAULT_RANK) if adapter else None,
-        }
-    )
+    artifact = result.artifact.model_copy(update={"run": finished.run})
     progress = TrainingProgress(
         step=result.steps,
         total_steps=result.steps,

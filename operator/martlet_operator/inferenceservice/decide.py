@@ -21,7 +21,7 @@ from martlet_operator.batch.run import with_ready
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, timestamp, with_condition
 from martlet_operator.inferenceservice import gates, pods, revision, route
-from martlet_operator.inputs.models import KnownModel
+from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.references import Waiting
 from martlet_operator.inputs.wanted import Inputs, gather, model_of
 from martlet_operator.naming import run_id
@@ -102,6 +102,7 @@ class _Step:
             inputs.secrets,
             self.spec.pod,
             self.settings,
+            None,
             retries=_PREFLIGHT_RETRIES,
             suspend=False,
         )
@@ -125,6 +126,8 @@ class _Step:
         self.status = self.status.model_copy(update=update)
 
     def _gate(self, model: KnownModel) -> Decision:
+        if message := not_served(model):
+            return self.hold(Ready("False", Reason.INVALID_SPEC, message))
         if shut := gates.closed(self.spec.gates, model.digest, self.snapshot.references):
             return self.hold(shut)
         want = revision.wanted(self.snapshot.resource, self.spec, model, self.settings)

@@ -35,7 +35,7 @@ def wanted(
     """Named by what makes it: digests, engine, pod settings and images; not by replicas, and not by
     defaults, or else a field that a later version adds would load every model anew."""
     identity = [
-        [item.model_dump(mode="json") for item in model.inputs()],
+        [item.model_dump(mode="json", exclude_none=True) for item in model.inputs()],
         spec.engine.model_dump(mode="json", exclude_defaults=True),
         spec.pod.model_dump(mode="json", exclude_defaults=True),
         [settings.images.runtime, engine_image(spec.pod, settings.images)],

@@ -39,6 +39,10 @@ class KnownModel:
             digest=self.digest,
         )
 
+    @property
+    def is_adapter(self) -> bool:
+        return self.base is not None
+
     def made_from(self) -> list[MadeFrom]:
         """The links of the chain, the base's included."""
         own = MadeFrom(
@@ -50,6 +54,17 @@ class KnownModel:
         return ArtifactBase(
             uri=self.uri, revision=self.revision, commit=self.commit, digest=self.digest
         )
+
+
+def not_served(model: KnownModel | None) -> str | None:
+    """Why an engine cannot load a model as it is; None where it can."""
+    if model is None or not model.is_adapter or model.lora_rank is not None:
+        return None
+    return (
+        f"{model.resource} makes an adapter that the engine cannot load beside its base: only "
+        "plain LoRA can be. Set its spec.tuner.merge to true, or compress it with a "
+        "QuantizedModel, which merges it first."
+    )
 
 
 def from_resolved(found: ResolvedInput, secrets: tuple[str, ...]) -> KnownModel:

@@ -16,6 +16,8 @@ Object = dict[str, Any]
 References = Mapping[tuple[str, str], Object | None]
 """(kind, name) to the live object, None where it does not exist."""
 
+_REWARD = "reward-"
+"""How the formats of reward models begin."""
 _CONDITIONS = TypeAdapter(list[Condition])
 
 
@@ -39,6 +41,12 @@ def referenced_model(
             "or correct spec.model.from.",
         )
     artifact = target.get("status", {}).get("artifact")
+    if artifact and artifact["format"].startswith(_REWARD):
+        return _waiting(
+            Reason.REFERENCE_FAILED,
+            f"{title} makes a reward model, which gives numbers and no answers. Name another "
+            "resource in spec.model.from.",
+        )
     if artifact:
         secrets = _secrets(target)
         return from_artifact(Artifact.model_validate(artifact), title.replace(" ", "/"), secrets)

@@ -1,15 +1,49 @@
 """What a spec asks to be brought, and what of it is locked already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from martlet_api.contract import Input
-from martlet_api.references import DatasetSource, ModelSource, TrainedModelSource
+from martlet_api.finetunejob import DataFormat, TeacherSource
+from martlet_api.references import DatasetSource, ModelSource, TrainedModelSource, UriSource
 from martlet_api.runs import MadeFrom, ResolvedInput
+from martlet_api.training import TrainingRows
 from martlet_operator.inputs.models import KnownModel, from_resolved
 from martlet_operator.inputs.references import References, Waiting, referenced_model
 
 MODEL = "model"
+
+
+class Wanted(Protocol):
+    """Something that is brought by URI."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def source(self) -> UriSource: ...
+
+    def input(self, found: ResolvedInput | None) -> Input:
+        """What the pods are told of it; ``found`` is what preflight locked it to."""
+
+
+@dataclass(frozen=True)
+class WantedModel:
+    """A model besides the one that is worked on."""
+
+    name: str
+    source: TeacherSource
+
+    def input(self, found: ResolvedInput | None) -> Input:
+        return Input(
+            name=self.name,
+            kind="Model",
+            uri=self.source.uri,
+            revision=self.source.revision,
+            commit=found.commit if found else None,
+            digest=found.digest if found else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -18,9 +52,12 @@ class WantedDataset:
 
     name: str
     source: DatasetSource
-    rows: Literal["Training", "Evaluation", "Text"]
+    rows: TrainingRows | Literal["Evaluation", "Text"]
     benchmark: str | None = None
     max_samples: int | None = None
+    columns: tuple[str, ...] = ()
+    format: DataFormat | None = None
+    weight: float | None = None
 
     def input(self, found: ResolvedInput | None) -> Input:
         return Input(
@@ -33,6 +70,9 @@ class WantedDataset:
             rows=self.rows,
             benchmark=self.benchmark,
             max_samples=self.max_samples or self.source.max_samples,
+            columns=list(self.columns) or None,
+            format=self.format,
+            weight=self.weight,
         )
 
 
@@ -61,13 +101,13 @@ def model_of(
 def gather(
     source: ModelSource | TrainedModelSource,
     referenced: KnownModel | None,
-    datasets: list[WantedDataset],
+    others: Sequence[Wanted],
     resolved: list[ResolvedInput],
 ) -> Inputs:
     """Sorts the inputs into what is locked and what is not."""
     found = {item.name: item for item in resolved}
     model = referenced or _resolved_model(source, found.get(MODEL))
-    wanted = [dataset.input(found.get(dataset.name)) for dataset in datasets]
+    wanted = [other.input(found.get(other.name)) for other in others]
     inputs = [*(model.inputs() if model else [_unlocked_model(source)]), *wanted]
     chain = model.made_from() if model else []
     return Inputs(
@@ -78,7 +118,7 @@ def gather(
             *chain,
             *(MadeFrom(name=i.name, digest=i.digest) for i in wanted if i.digest),
         ],
-        secrets=_secrets(source, model, datasets),
+        secrets=_secrets(source, model, others),
     )
 
 
@@ -93,16 +133,16 @@ def _unlocked_model(source: ModelSource | TrainedModelSource) -> Input:
     return Input(name=MODEL, kind="Model", uri=source.uri, revision=source.revision)
 
 
-def _secret(source: ModelSource | TrainedModelSource | DatasetSource) -> tuple[str, ...]:
+def _secret(source: UriSource) -> tuple[str, ...]:
     return (source.secret_ref.name,) if source.secret_ref else ()
 
 
 def _secrets(
     source: ModelSource | TrainedModelSource,
     model: KnownModel | None,
-    datasets: list[WantedDataset],
+    others: Sequence[Wanted],
 ) -> tuple[str, ...]:
     names = {*_secret(source), *(model.secrets if model else ())}
-    for dataset in datasets:
-        names.update(_secret(dataset.source))
+    for other in others:
+        names.update(_secret(other.source))
     return tuple(sorted(names))

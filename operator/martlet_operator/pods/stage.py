@@ -13,9 +13,12 @@ def runtime_command(flow: str) -> list[str]:
     return ["python", "-m", "martlet_runtime", flow]
 
 
-def preflight_container(images: Images, claims: list[str], secrets: list[str]) -> Object:
-    """Resolves and checks every input; the only container of its pod."""
-    return _bringer("preflight", images, claims, secrets)
+def preflight_container(
+    images: Images, claims: list[str], writable: str | None, secrets: list[str]
+) -> Object:
+    """Resolves and checks every input; the only container of its pod. ``writable`` is the claim
+    that it writes what it found to."""
+    return _bringer("preflight", images, claims, secrets, writable)
 
 
 def stage_container(images: Images, claims: list[str], secrets: list[str]) -> Object:
@@ -23,13 +26,19 @@ def stage_container(images: Images, claims: list[str], secrets: list[str]) -> Ob
     return _bringer("stage", images, claims, secrets)
 
 
-def _bringer(flow: str, images: Images, claims: list[str], secrets: list[str]) -> Object:
+def _bringer(
+    flow: str,
+    images: Images,
+    claims: list[str],
+    secrets: list[str],
+    writable: str | None = None,
+) -> Object:
     return container(
         flow,
         images.runtime,
         images.pull_policy,
         runtime_command(flow),
-        mounts(claims, inputs_writable=True),
+        mounts(claims, writable=writable, inputs_writable=True),
         env=online(),
         secrets=secrets,
     )

@@ -8,7 +8,7 @@ from martlet_operator.batch.kind import plan_of
 from martlet_operator.batch.output import output_plan
 from martlet_operator.batch.template import working_template
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.inputs.wanted import Inputs, WantedDataset
+from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -16,11 +16,11 @@ Object = dict[str, Any]
 STAGE = "quantize"
 
 
-def datasets(spec: QuantizedModelSpec) -> list[WantedDataset]:
+def inputs(spec: QuantizedModelSpec) -> list[Wanted]:
     calibration = spec.calibration
     return [
         WantedDataset(
-            "calibration", calibration.dataset, "Training", max_samples=calibration.samples
+            "calibration", calibration.dataset, "Conversation", max_samples=calibration.samples
         ),
         WantedDataset("perplexity", spec.gate.perplexity.dataset, "Text"),
     ]
@@ -36,7 +36,6 @@ def plan(resource: Object, spec: QuantizedModelSpec, inputs: Inputs, run: str) -
         engine=spec.engine,
         on_accelerator=spec.pod.accelerator is not None,
         ladder=spec.ladder,
-        calibration_samples=spec.calibration.samples,
         calibration_max_length=spec.calibration.max_length,
         max_increase_percent=spec.gate.perplexity.max_increase_percent,
         output=output_plan(resource, spec.output, inputs, run),

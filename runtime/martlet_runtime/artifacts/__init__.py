@@ -1,6 +1,15 @@
 """Artifacts: folders that appear whole or not at all, known by the digest of their manifest."""
 
 from martlet_runtime.artifacts.manifest import Listing, list_files, verify
-from martlet_runtime.artifacts.writing import check_writable, find, seal, write
+from martlet_runtime.artifacts.writing import check_writable, find, seal, write, write_file
 
-__all__ = ["Listing", "check_writable", "find", "list_files", "seal", "verify", "write"]
+__all__ = [
+    "Listing",
+    "check_writable",
+    "find",
+    "list_files",
+    "seal",
+    "verify",
+    "write",
+    "write_file",
+]

@@ -59,6 +59,21 @@ def seal(folder: Path) -> Listing:
     return listing
 
 
+def write_file(path: Path, text: str) -> str:
+    """A file of its own, in place of the one before it: synced, renamed. Returns its digest."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.chmod(0o644)
+        _sync_file(partial)
+        partial.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+    return list_files(path).digest
+
+
 def check_writable(paths: Paths, output: OutputPlan) -> None:
     """OSError now, and not after hours of work, if the volume is full or not writable."""
     final = paths.of_claim(output.uri)

@@ -1,7 +1,8 @@
 """Data files: rows with their line numbers, and what rows must be."""
 
+from martlet_runtime.data.audit import Audit
 from martlet_runtime.data.evaluation import read_evaluation
 from martlet_runtime.data.text import read_text
-from martlet_runtime.data.training import read_training
+from martlet_runtime.data.training import BadRows, read_training
 
-__all__ = ["read_evaluation", "read_text", "read_training"]
+__all__ = ["Audit", "BadRows", "read_evaluation", "read_text", "read_training"]

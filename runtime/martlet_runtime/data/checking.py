@@ -3,17 +3,19 @@
 from pathlib import Path
 
 from martlet_api.contract import Input
+from martlet_runtime.data.audit import Audit
 from martlet_runtime.data.evaluation import read_evaluation
 from martlet_runtime.data.text import read_text
-from martlet_runtime.data.training import read_training
+from martlet_runtime.data.training import BadRows, read_training
 
 
-def count_rows(path: Path, wanted: Input) -> int | None:
-    """Rows that will be used; None for text, which has none."""
-    if wanted.rows == "Training":
-        return len(read_training(path, wanted.uri, wanted.max_samples))
+def count_rows(path: Path, wanted: Input, bad: BadRows, audit: Audit) -> int | None:
+    """Rows that will be used; None for text, which has none. Training rows are seen by the
+    audit."""
     if wanted.rows == "Evaluation":
         assert wanted.benchmark is not None
         return len(read_evaluation(path, wanted.uri, wanted.benchmark, wanted.max_samples))
-    read_text(path, wanted.uri)
-    return None
+    if wanted.rows == "Text":
+        read_text(path, wanted.uri)
+        return None
+    return sum(1 for _ in audit.seen(read_training(path, wanted, bad), wanted.uri))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from martlet_runtime.data.rows import bad_row, rows_of
+from martlet_runtime.data.rows import BadRow, bad_row, rows_of
 from martlet_runtime.data.training import empty
 
 Row = dict[str, Any]
@@ -18,6 +18,8 @@ def read_evaluation(
     problem, expected = _CHECKS[benchmark]
     out = []
     for line, row in rows_of(path, name, max_samples):
+        if isinstance(row, BadRow):
+            raise row.error()
         if wrong := problem(row):
             raise bad_row(name, line, wrong, expected)
         out.append(row)

@@ -1,9 +1,10 @@
-"""Rows of a data file: jsonl, json, csv or parquet, told by the name's ending."""
+"""Rows of a data file: jsonl, json, csv or parquet."""
 
 import csv
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,36 @@ from martlet_api.conditions import Reason
 from martlet_runtime.errors import UserError
 
 Row = dict[str, Any]
-NumberedRow = tuple[int, Row]
-"""A row with the line (jsonl, csv) or the position (json, parquet) it stands at, from 1."""
 
 _SHOWN = 120
+_SNIFFED = 4096
 
 
-def rows_of(path: Path, name: str, max_samples: int | None) -> Iterator[NumberedRow]:
-    """At most ``max_samples`` rows. ``name`` is the file as the user named it."""
-    ending = Path(name).suffix.lower()
-    reader = _READERS.get(ending)
-    if reader is None:
-        known = ", ".join(_READERS)
-        raise UserError(
-            Reason.DATASET_INVALID,
-            f"{name} is of no known format: its name must end in one of {known}.",
-        )
-    return itertools.islice(reader(path, name), max_samples)
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used. ``line`` is where it stands (jsonl, csv) or its position (json,
+    parquet), from 1; ``content`` is what stands there."""
+
+    file: str
+    line: int
+    found: str
+    expected: str
+    content: Any
+
+    def error(self) -> UserError:
+        return bad_row(self.file, self.line, self.found, self.expected)
+
+
+NumberedRow = tuple[int, Row | BadRow]
+
+
+def rows_of(
+    path: Path, name: str, max_samples: int | None, form: str = "Auto"
+) -> Iterator[NumberedRow]:
+    """At most ``max_samples`` rows. ``name`` is the file as the user named it, ``form`` the
+    format as the spec names it."""
+    reader = _READERS[_form(path, name) if form == "Auto" else form]
+    return itertools.islice(reader(path, Path(name).name), max_samples)
 
 
 def bad_row(name: str, line: int, found: str, expected: str) -> UserError:
@@ -45,6 +59,24 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
+def _form(path: Path, name: str) -> str:
+    """By the name's ending, else by what the file begins with."""
+    ending = Path(name).suffix.lower()
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    with path.open("rb") as stream:
+        beginning = stream.read(_SNIFFED)
+    signs = {b"PAR1": "Parquet", b"[": "JSON", b"{": "JSONL"}
+    for sign, form in signs.items():
+        if beginning.lstrip().startswith(sign):
+            return form
+    raise UserError(
+        Reason.DATASET_INVALID,
+        f"{name} is of no known format: its name ends in none of {', '.join(_ENDINGS)}, and it "
+        "begins like none of them. Name the format beside the uri.",
+    )
+
+
 def _jsonl(path: Path, name: str) -> Iterator[NumberedRow]:
     with path.open(encoding="utf-8", errors="surrogateescape") as stream:
         for line, text in enumerate(stream, start=1):
@@ -52,14 +84,18 @@ def _jsonl(path: Path, name: str) -> Iterator[NumberedRow]:
                 yield line, _object(text, name, line)
 
 
-def _object(text: str, name: str, line: int) -> Row:
+def _object(text: str, name: str, line: int) -> Row | BadRow:
     try:
         row = json.loads(text)
     except ValueError as error:
-        raise bad_row(name, line, f"not JSON ({error})", "one JSON object a line") from error
-    if not isinstance(row, dict):
-        raise bad_row(name, line, f"found {shown(row)}", "a JSON object")
-    return row
+        return BadRow(name, line, f"not JSON ({error})", "one JSON object a line", text.rstrip())
+    return _row(row, name, line)
+
+
+def _row(value: Any, name: str, line: int) -> Row | BadRow:
+    if isinstance(value, dict):
+        return value
+    return BadRow(name, line, f"found {shown(value)}", "a JSON object", value)
 
 
 def _json(path: Path, name: str) -> Iterator[NumberedRow]:
@@ -71,21 +107,23 @@ def _json(path: Path, name: str) -> Iterator[NumberedRow]:
     if not isinstance(rows, list):
         raise bad_row(name, 1, f"found {shown(rows)}", "a JSON list of objects")
     for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise bad_row(name, number, f"found {shown(row)}", "a JSON object")
-        yield number, row
+        yield number, _row(row, name, number)
 
 
 def _csv(path: Path, name: str) -> Iterator[NumberedRow]:
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         for row in reader:
-            if None in row or None in row.values():
-                width = len(reader.fieldnames or [])
-                raise bad_row(
-                    name, reader.line_num, "wrong number of fields", f"{width} as the header has"
-                )
-            yield reader.line_num, dict(row)
+            yield reader.line_num, _fields(row, reader, name)
+
+
+def _fields(row: Row, reader: Any, name: str) -> Row | BadRow:
+    if None not in row and None not in row.values():
+        return dict(row)
+    width = len(reader.fieldnames or [])
+    content = {str(key): value for key, value in row.items()}
+    expected = f"{width} as the header has"
+    return BadRow(name, reader.line_num, "wrong number of fields", expected, content)
 
 
 def _parquet(path: Path, name: str) -> Iterator[NumberedRow]:
@@ -100,9 +138,10 @@ def _parquet(path: Path, name: str) -> Iterator[NumberedRow]:
         raise bad_row(name, next(number), f"not parquet ({error})", "a parquet file") from error
 
 
+_ENDINGS = {".jsonl": "JSONL", ".json": "JSON", ".csv": "CSV", ".parquet": "Parquet"}
 _READERS: dict[str, Callable[[Path, str], Iterator[NumberedRow]]] = {
-    ".jsonl": _jsonl,
-    ".json": _json,
-    ".csv": _csv,
-    ".parquet": _parquet,
+    "JSONL": _jsonl,
+    "JSON": _json,
+    "CSV": _csv,
+    "Parquet": _parquet,
 }

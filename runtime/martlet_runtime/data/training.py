@@ -1,25 +1,69 @@
 """Rows to train or calibrate on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from martlet_api.conditions import Reason
-from martlet_runtime.data.formats import EXPECTED, to_messages
-from martlet_runtime.data.rows import bad_row, rows_of
+from martlet_api.contract import Input, RowsPlan
+from martlet_runtime.data.rows import BadRow, rows_of
+from martlet_runtime.data.shapes import SHAPES
 from martlet_runtime.errors import UserError
 
+Row = dict[str, Any]
 
-def read_training(path: Path, name: str, max_samples: int | None = None) -> list[dict[str, Any]]:
-    """``{"messages": [...]}`` a row. The first row that is wrong is an error: none is dropped."""
-    out = []
-    for line, row in rows_of(path, name, max_samples):
-        try:
-            out.append({"messages": to_messages(row)})
-        except ValueError as error:
-            raise bad_row(name, line, str(error), EXPECTED) from error
-    if not out:
-        raise empty(name)
-    return out
+
+class BadRows:
+    """What is done about rows that cannot be used: none is dropped in silence."""
+
+    def __init__(self, plan: RowsPlan | None = None) -> None:
+        self._plan = plan or RowsPlan()
+        self.rejected: list[BadRow] = []
+
+    def take(self, bad: BadRow) -> None:
+        """UserError where no bad row may be left out, or no further one."""
+        if self._plan.on_bad_rows == "Fail":
+            raise bad.error()
+        if len(self.rejected) == self._plan.limit:
+            raise UserError(
+                Reason.DATASET_INVALID,
+                f"More than {self._plan.limit} bad rows; the next is {bad.file}:{bad.line}: "
+                f"{bad.found}; expected {bad.expected}. Correct the files, or raise "
+                "spec.badRowsLimit.",
+            )
+        self.rejected.append(bad)
+
+
+def read_training(path: Path, wanted: Input, bad: BadRows | None = None) -> Iterator[Row]:
+    """Rows in their shape (``data.shapes``), one after the other; DatasetEmpty where there is
+    none. Left out, ``bad`` makes the first bad row an error."""
+    assert wanted.rows is not None
+    found, bad = False, bad or BadRows()
+    for line, row in rows_of(path, wanted.uri, wanted.max_samples, wanted.format or "Auto"):
+        shaped = row if isinstance(row, BadRow) else _shaped(row, line, wanted)
+        if isinstance(shaped, BadRow):
+            bad.take(shaped)
+            continue
+        found = True
+        yield shaped
+    if not found:
+        raise empty(wanted.uri)
+
+
+def _shaped(row: Row, line: int, wanted: Input) -> Row | BadRow:
+    assert wanted.rows is not None
+    shape, expected = SHAPES[wanted.rows]
+    try:
+        _check_columns(row, wanted.columns or [])
+        return shape(row)
+    except ValueError as error:
+        return BadRow(Path(wanted.uri).name, line, str(error), expected, row)
+
+
+def _check_columns(row: Row, wanted: list[str]) -> None:
+    for name in wanted:
+        if row.get(name) is None:
+            raise ValueError(f"no column {name}, which a reward compares with")
 
 
 def empty(name: str) -> UserError:

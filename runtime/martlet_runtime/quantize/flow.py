@@ -42,10 +42,7 @@ def _bench(plan: Plan, todo: QuantizePlan, paths: Paths) -> Bench:
     tokenizer = load_tokenizer(paths)
     by_name = {item.name: item for item in plan.inputs}
     text = data.read_text(paths.inputs / "perplexity", by_name["perplexity"].uri)
-    calibration = by_name["calibration"]
-    rows = data.read_training(
-        paths.inputs / "calibration", calibration.uri, todo.calibration_samples
-    )
+    rows = data.read_training(paths.inputs / "calibration", by_name["calibration"])
     tokens = tokens_of(tokenizer, text)
     return Bench(
         load=lambda: load_model(paths, dtype),

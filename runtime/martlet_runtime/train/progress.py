@@ -9,6 +9,10 @@ from transformers import TrainerCallback
 
 from martlet_runtime.report import Report
 
+_REWARDS = ("reward", "objective/scores")
+_MARGINS = ("rewards/margins", "margin", "objective/scores_margin")
+"""What TRL's trainers call the mean reward of answers, and that of chosen over rejected ones."""
+
 
 class Progress(TrainerCallback):  # type: ignore[misc]
     """Keeps the last losses for the result."""
@@ -39,6 +43,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             loss=self.loss,
             eval_loss=told.get("eval_loss"),
             learning_rate=told.get("learning_rate"),
+            reward=_first(told, _REWARDS),
+            margin=_first(told, _MARGINS),
             tokens_per_second=self._speed(told.get("num_tokens")),
             memory=_memory(),
         )
@@ -61,6 +67,10 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         now, former = time.monotonic(), self._last
         self._last = (now, tokens)
         return (tokens - former[1]) / (now - former[0]) if former else None
+
+
+def _first(told: dict[str, float], names: tuple[str, ...]) -> float | None:
+    return next((told[name] for name in names if name in told), None)
 
 
 def _memory() -> int:

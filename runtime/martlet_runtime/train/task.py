@@ -5,29 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 
-from martlet_api.finetunejob import CheckpointSettings, Hyperparameters
+from martlet_api.finetunejob import CheckpointSettings
+from martlet_api.training import Hyperparameters, Reward
 
 _ADAM_BETA2 = 0.95
 _LOGGING_STEPS = 5
+_GALORE = {"optim": "galore_adamw", "optim_target_modules": [r".*attn.*", r".*mlp.*"]}
+"""The layers that GaLore's authors project; transformers' form of them."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """``peft_config`` is None where the whole model learns. Rows are ``{"messages": [...]}``.
-    ``output`` is where the trainer writes checkpoints."""
+    """``peft_config`` is None where the whole model learns. ``rows`` and ``validation`` have the
+    columns that the method's ``render`` made. ``teacher`` is GKD's. ``output`` is where the
+    trainer writes checkpoints, ``scratch`` a folder of the pod's own."""
 
     model: Any
     tokenizer: Any
-    rows: list[dict[str, Any]]
-    validation: list[dict[str, Any]]
+    rows: Dataset
+    validation: Dataset | None
     peft_config: Any
     learning_rate: float
     hyperparameters: Hyperparameters
     checkpoint: CheckpointSettings
     dtype: torch.dtype
     output: Path
+    scratch: Path
     callbacks: tuple[Any, ...]
+    rewards: tuple[Reward, ...] = ()
+    teacher: Any = None
 
     @property
     def padding_free(self) -> bool:
@@ -39,18 +47,34 @@ class Task:
         wanted = self.hyperparameters.gradient_checkpointing
         return torch.cuda.is_available() if wanted == "Auto" else wanted == "Enabled"
 
-    def arguments(self) -> dict[str, Any]:
-        """transformers' TrainingArguments that all methods share, with ms-swift's defaults."""
+    def given(self) -> dict[str, Any]:
+        """What every trainer is made with, its configuration aside."""
+        return {
+            "model": self.model,
+            "train_dataset": self.rows,
+            "eval_dataset": self.validation,
+            "processing_class": self.tokenizer,
+            "peft_config": self.peft_config,
+            "callbacks": list(self.callbacks),
+        }
+
+    def setting(self, value: float | None, default: float) -> float:
+        return default if value is None else value
+
+    def arguments(self, *, least_rows: int = 1) -> dict[str, Any]:
+        """transformers' TrainingArguments that all methods share, with ms-swift's defaults.
+        ``least_rows`` is of a forward pass, where the spec leaves it to us."""
         params = self.hyperparameters
+        rows = params.micro_batch_size or least_rows
         on_cpu = not torch.cuda.is_available()
         return {
             "output_dir": str(self.output),
             "num_train_epochs": params.epochs,
             "max_steps": params.max_steps or -1,
             "learning_rate": self.learning_rate,
-            "per_device_train_batch_size": params.micro_batch_size,
-            "per_device_eval_batch_size": params.micro_batch_size,
-            "gradient_accumulation_steps": params.global_batch_size // params.micro_batch_size,
+            "per_device_train_batch_size": rows,
+            "per_device_eval_batch_size": rows,
+            "gradient_accumulation_steps": params.global_batch_size // rows,
             "gradient_checkpointing": self.gradient_checkpointing,
             "weight_decay": params.weight_decay,
             "warmup_steps": params.warmup_ratio,
@@ -68,4 +92,5 @@ class Task:
             "eval_strategy": "epoch" if self.validation else "no",
             "report_to": "none",
             "disable_tqdm": True,
+            **(_GALORE if params.optimizer == "GaLore" else {}),
         }

@@ -15,7 +15,7 @@ BY_URI = ModelSource.model_validate(
     {"uri": "hf://org/m", "revision": "main", "secretRef": {"name": "hub"}}
 )
 BY_NAME = ModelSource.model_validate(from_("FineTuneJob", "tune"))
-DATA = WantedDataset("data", DatasetSource(uri="pvc://d/x.jsonl", max_samples=9), "Training")
+DATA = WantedDataset("data", DatasetSource(uri="pvc://d/x.jsonl", max_samples=9), "Conversation")
 
 
 def found(name: str, uri: str = "hf://org/m", **parts: Any) -> ResolvedInput:

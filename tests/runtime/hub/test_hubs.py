@@ -16,7 +16,7 @@ def model(hub, **more):
 
 def data(hub, path="data/train.jsonl"):
     uri = f"{hub.scheme}://datasets/acme/tiny/{path}"
-    return Input(name="dataset-0", kind="Dataset", uri=uri, rows="Training")
+    return Input(name="dataset-0", kind="Dataset", uri=uri, rows="Conversation")
 
 
 def locked(wanted, paths):

@@ -32,18 +32,23 @@ GPTQ32, GPTQ128 = Rung(method="GPTQ", group_size=32), Rung(method="GPTQ")
 
 
 def plan(*ladder: Rung, limit: float) -> Plan:
-    data = [("calibration", "train.jsonl"), ("perplexity", "stories.txt")]
+    data = [
+        ("calibration", "train.jsonl", "Conversation"),
+        ("perplexity", "stories.txt", "Text"),
+    ]
     return Plan(
         kind="QuantizedModel",
         namespace="n",
         name="q",
         run="r1",
-        inputs=[Input(name=name, kind="Dataset", uri=f"pvc://data/{file}") for name, file in data],
+        inputs=[
+            Input(name=name, kind="Dataset", uri=f"pvc://data/{file}", rows=rows, max_samples=32)
+            for name, file, rows in data
+        ],
         quantize=QuantizePlan(
             engine="vLLM",
             on_accelerator=False,
             ladder=list(ladder),
-            calibration_samples=32,
             calibration_max_length=64,
             max_increase_percent=limit,
             output=OutputPlan(uri="pvc://models/q/r1", record={"owner": "us"}),

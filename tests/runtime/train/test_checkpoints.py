@@ -14,7 +14,8 @@ from trainer_builders import lay_out, train_plan
 from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import Plan
-from martlet_api.finetunejob import CheckpointSettings, Tuner
+from martlet_api.finetunejob import CheckpointSettings
+from martlet_api.training import Tuner
 from martlet_runtime.artifacts import manifest
 from martlet_runtime.errors import RetryableError, UserError, from_os_error
 from martlet_runtime.report import Report

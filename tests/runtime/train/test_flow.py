@@ -13,14 +13,15 @@ import torch
 from peft import PeftModel
 from prometheus_client import CollectorRegistry
 from safetensors.torch import load_file
-from trainer_builders import BASE, LORA, train_plan
+from trainer_builders import BASE, LORA, train_plan, village_rows
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import Plan, Termination
-from martlet_api.finetunejob import Tuner, Validation
-from martlet_runtime.data import read_training
+from martlet_api.finetunejob import Validation
+from martlet_api.training import Tuner
+from martlet_runtime.data.mixing import split
 from martlet_runtime.errors import UserError
 from martlet_runtime.loading import load_model
 from martlet_runtime.paths import Paths
@@ -75,8 +76,10 @@ class Trained:
         self.gauges = gauges(report.registry)
         self.folder = paths.volumes / "models/lora/r1"
         self.tokenizer = AutoTokenizer.from_pretrained(village / "base")
-        rows = read_training(village / "train.jsonl", "train.jsonl")
-        self.rows, self.validation = flow.split(rows, self.plan.train)
+        rows = village_rows(village)
+        seed = self.plan.train.hyperparameters.seed
+        training, validation = split(range(len(rows)), 0.1, seed)
+        self.rows, self.validation = ([rows[i] for i in part] for part in (training, validation))
         self.before = base_of(village)
         self.after = PeftModel.from_pretrained(base_of(village), str(self.folder))
 
@@ -179,7 +182,7 @@ def test_a_full_tuning_writes_a_whole_model(village: Path, pod: Pod, tmp_path: P
     folder = tmp_path / "volumes/models/full/r1"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    rows = read_training(village / "train.jsonl", "train.jsonl")
+    rows = village_rows(village)
     assert loss_of(model, tokenizer, rows) < loss_of(base_of(village), tokenizer, rows) / 2
 
 
@@ -238,22 +241,3 @@ def test_only_the_named_modules_are_tuned(village: Path, pod: Pod, tmp_path: Pat
     weights = load_file(tmp_path / "volumes/models/some/r1/adapter_model.safetensors")
     tuned = {name.split(".")[-3] for name in weights}
     assert tuned == {"q_proj", "up_proj"}
-
-
-def test_rslora_learns_and_reloads(village: Path, pod: Pod, tmp_path: Path) -> None:
-    tuner = LORA.model_copy(update={"use_rslora": True})
-    ended = train(
-        village, pod, plan(tuner, name="rslora", epochs=1, validation=Validation(fraction=0.1))
-    )
-    assert ended.train is not None
-    folder = tmp_path / "volumes/models/rslora/r1"
-    assert json.loads((folder / "adapter_config.json").read_text())["use_rslora"] is True
-    wanted = plan(tuner, name="rslora", validation=Validation(fraction=0.1)).train
-    assert wanted is not None
-    rows = read_training(village / "train.jsonl", "train.jsonl")
-    validation = flow.split(rows, wanted)[1]
-    tokenizer = AutoTokenizer.from_pretrained(village / "base")
-    reloaded = PeftModel.from_pretrained(base_of(village), str(folder))
-    after = loss_of(reloaded, tokenizer, validation)
-    assert after == pytest.approx(ended.train.eval_loss, rel=1e-3)
-    assert after < loss_of(base_of(village), tokenizer, validation)

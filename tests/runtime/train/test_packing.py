@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from trainer_builders import lay_out, train_plan
+from trainer_builders import lay_out, train_plan, village_rows
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from martlet_runtime.data import read_training
 from martlet_runtime.rendering import render
 from martlet_runtime.report import Report
 from martlet_runtime.train import flow
@@ -23,7 +22,7 @@ def test_attention_does_not_cross_rows(village: Path) -> None:
     """Each row's logits are those that it has alone, whatever lies before it."""
     model = AutoModelForCausalLM.from_pretrained(village / "base", dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(village / "base")
-    rows = read_training(village / "train.jsonl", "train.jsonl")[:5]
+    rows = village_rows(village)[:5]
     ids = [torch.tensor(render(tokenizer, row["messages"], 64)["input_ids"]) for row in rows]
     positions = torch.cat([torch.arange(len(row)) for row in ids])[None]
     together = model(

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from martlet_api.contract import Input, OutputPlan, Plan, TrainPlan
-from martlet_api.finetunejob import Hyperparameters, Tuner
 from martlet_api.runs import ArtifactBase
+from martlet_api.training import ROWS_OF, Hyperparameters, Tuner
+from martlet_runtime.data import read_training
 from martlet_runtime.paths import Paths
 
 BASE = ArtifactBase(uri="pvc://models/base", digest="sha256:" + "0" * 64)
 LORA = Tuner(type="LoRA", rank=8, alpha=16, dropout=0)
+
+
+def village_rows(village: Path) -> list[dict[str, Any]]:
+    """The village's rows as SFT reads them."""
+    wanted = Input(name="rows", kind="Dataset", uri="pvc://d/train.jsonl", rows="Conversation")
+    return list(read_training(village / "train.jsonl", wanted))
 
 
 def train_plan(name: str, *, hyperparameters: dict[str, Any] | None = None, **more: Any) -> Plan:
@@ -19,8 +26,10 @@ def train_plan(name: str, *, hyperparameters: dict[str, Any] | None = None, **mo
     params: dict[str, Any] = {
         "learning_rate": 5e-3, "global_batch_size": 16, "micro_batch_size": 4, "max_length": 64,
     }  # fmt: skip
+    method = more.get("method", "SFT")
+    rewards = more.get("rewards", [])
     parts = {
-        "method": "SFT",
+        "method": method,
         "tuner": LORA,
         "hyperparameters": Hyperparameters(**{**params, **(hyperparameters or {})}),
         "precision": "FP32",
@@ -32,7 +41,15 @@ def train_plan(name: str, *, hyperparameters: dict[str, Any] | None = None, **mo
         namespace="n",
         name=name,
         run="r1",
-        inputs=[Input(name="dataset-0", kind="Dataset", uri="pvc://data/train.jsonl")],
+        inputs=[
+            Input(
+                name="dataset-0",
+                kind="Dataset",
+                uri="pvc://data/train.jsonl",
+                rows=ROWS_OF[method],
+                columns=[reward.needed_column for reward in rewards if reward.needed_column],
+            )
+        ],
         train=TrainPlan(**{**parts, **more}),
     )
 

@@ -1,57 +1,74 @@
-"""LoRA: low-rank adapters, by PEFT. Defaults are ms-swift's."""
+"""LoRA: low-rank adapters, by PEFT; with DoRA, rsLoRA, LoRA+ and PiSSA. Defaults are ms-swift's."""
 
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, TaskType
+import torch
+from peft import LoraConfig
+from peft.optimizers import create_loraplus_optimizer
 
-from martlet_api.conditions import Reason
-from martlet_api.finetunejob import Tuner
-from martlet_runtime.errors import UserError
-from martlet_runtime.train.tuners.base import TunerMethod
+from martlet_api.contract import TrainPlan
+from martlet_api.training import Tuner
+from martlet_runtime.train.tuners import modules
+from martlet_runtime.train.tuners.base import Target, TunerMethod
 
-ALL_LINEAR = "all-linear"
+RANK, ALPHA, DROPOUT = 8, 32.0, 0.05
+_INITIAL = "initial-adapter"
 
 
-def config(tuner: Tuner, model: Any) -> LoraConfig:
-    """InvalidSpec for a module that the model has not: PEFT leaves such a name out in silence."""
-    modules = tuner.target_modules or [ALL_LINEAR]
-    if modules != [ALL_LINEAR]:
-        check_modules(modules, model)
+def config(tuner: Tuner, target: Target) -> LoraConfig:
+    rank = tuner.rank or RANK
+    modules.check_rank(rank, tuner, target)
     return LoraConfig(
-        task_type=TaskType.CAUSAL_LM,
-        r=tuner.rank or 8,
-        lora_alpha=tuner.alpha or 32,
-        lora_dropout=0.05 if tuner.dropout is None else tuner.dropout,
+        task_type=target.task_type,
+        r=rank,
+        lora_alpha=tuner.alpha or ALPHA,
+        lora_dropout=DROPOUT if tuner.dropout is None else tuner.dropout,
         use_rslora=bool(tuner.use_rslora),
-        target_modules=ALL_LINEAR if modules == [ALL_LINEAR] else modules,
+        use_dora=bool(tuner.use_dora),
+        init_lora_weights="pissa" if tuner.init_lora_weights == "PiSSA" else True,
+        target_modules=modules.wanted(tuner, target),
+        modules_to_save=target.whole_modules,
     )
 
 
-def check_modules(wanted: list[str], model: Any) -> None:
-    """Names are the ends of modules' paths (``q_proj``, ``self_attn.q_proj``), as PEFT's are."""
-    known = [
-        name
-        for name, module in model.named_modules()
-        if getattr(module, "weight", None) is not None and module.weight.dim() > 1
-    ]
-    for name in wanted:
-        if not any(f".{path}".endswith(f".{name}") for path in known):
-            ends = sorted({path.rpartition(".")[2] for path in known})
-            raise UserError(
-                Reason.INVALID_SPEC,
-                f"The model has no module {name}; it has {', '.join(ends)}. Correct "
-                f"spec.tuner.targetModules, or use [{ALL_LINEAR}].",
-            )
+def prepare(trainer: Any, plan: TrainPlan, scratch: Path) -> None:
+    if plan.tuner.init_lora_weights == "PiSSA":
+        _keep_initial(trainer.model, scratch / _INITIAL)
+    if plan.tuner.loraplus_lr_ratio:
+        trainer.optimizer = _loraplus(trainer, plan.tuner.loraplus_lr_ratio)
 
 
-def save(model: Any, tokenizer: Any, folder: Path, base_uri: str) -> None:
-    """The adapter names its base by URI: the path in this pod means nothing elsewhere."""
-    for adapter in model.peft_config.values():
-        adapter.base_model_name_or_path = base_uri
+def save(model: Any, folder: Path, scratch: Path) -> None:
+    """PiSSA takes the principal part out of the base's weights. What is kept is the difference to
+    the beginning, as a LoRA of twice the rank over the base as it is: PEFT's conversion."""
+    initial = scratch / _INITIAL
+    if initial.exists():
+        model.save_pretrained(folder, path_initial_model_for_weight_conversion=str(initial))
+    else:
+        model.save_pretrained(folder)
+
+
+def _keep_initial(model: Any, folder: Path) -> None:
+    """As PEFT's conversion wants it: not marked as PiSSA's, or it would be taken apart anew."""
+    config = model.peft_config["default"]
+    marked, config.init_lora_weights = config.init_lora_weights, True
     model.save_pretrained(folder)
-    # PEFT's model card names the path of the base in this pod.
-    (folder / "README.md").unlink(missing_ok=True)
+    config.init_lora_weights = marked
 
 
-TUNER = TunerMethod("peft-adapter", 1e-4, config, save)
+def _loraplus(trainer: Any, ratio: float) -> Any:
+    """LoRA+: B learns faster than A by ``ratio``."""
+    args = trainer.args
+    return create_loraplus_optimizer(
+        trainer.model,
+        torch.optim.AdamW,
+        lr=args.learning_rate,
+        loraplus_lr_ratio=ratio,
+        weight_decay=args.weight_decay,
+        betas=(args.adam_beta1, args.adam_beta2),
+        eps=args.adam_epsilon,
+    )
+
+
+TUNER = TunerMethod(config, prepare=prepare, save=save)

@@ -1,0 +1,27 @@
+"""Whether people have looked at the sample of the rows."""
+
+from typing import Any
+
+from martlet_api import labels
+from martlet_api.conditions import Reason
+from martlet_api.finetunejob import FineTuneJobSpec, FineTuneJobStatus
+from martlet_operator.conditions.fold import Ready
+
+Object = dict[str, Any]
+
+
+def hold(resource: Object, spec: FineTuneJobSpec, status: FineTuneJobStatus) -> Ready | None:
+    """Waits for approval where the spec requires it. It is bound to the sample's digest: other
+    rows need another."""
+    sample, metadata = status.audit, resource["metadata"]
+    if spec.audit.approval != "Required" or sample is None:
+        return None
+    if metadata.get("annotations", {}).get(labels.APPROVED_SAMPLE) == sample.digest:
+        return None
+    return Ready(
+        "Unknown",
+        Reason.WAITING_FOR_APPROVAL,
+        f"Waits for a person to approve {sample.rows} rows in {sample.sample}: kubectl annotate "
+        f"finetunejob {metadata['name']} -n {metadata['namespace']} --overwrite "
+        f"{labels.APPROVED_SAMPLE}={sample.digest}",
+    )
