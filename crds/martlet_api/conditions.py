@@ -11,10 +11,12 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 
 class ConditionType(StrEnum):
-    """``Ready`` is the one fold that programs read; ``Resolved`` says what the inputs are."""
+    """``Ready`` is the one fold that programs read; ``Resolved`` says what the inputs are,
+    ``Fits`` whether there is memory for the work."""
 
     READY = "Ready"
     RESOLVED = "Resolved"
+    FITS = "Fits"
 
 
 class Reason(StrEnum):
@@ -25,6 +27,7 @@ class Reason(StrEnum):
     REFERENCE_NOT_FOUND = "ReferenceNotFound"
     PENDING = "Pending"
     RESOLVING = "Resolving"
+    DRY_RUN = "DryRun"
     WAITING_FOR_APPROVAL = "WaitingForApproval"
     TRAINING = "Training"
     EVALUATING = "Evaluating"
@@ -45,6 +48,10 @@ class Reason(StrEnum):
     # Resolved.
     REVISIONS_LOCKED = "RevisionsLocked"
 
+    # Fits.
+    ESTIMATE_WITHIN_CAPACITY = "EstimateWithinCapacity"
+    CAPACITY_UNKNOWN = "CapacityUnknown"
+
     # Ready is False: what to do next is in the message.
     INVALID_SPEC = "InvalidSpec"
     CIRCULAR_REFERENCE = "CircularReference"
@@ -53,6 +60,7 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a secret
     IMAGE_CANNOT_BE_PULLED = "ImageCannotBePulled"
     POD_REFUSED = "PodRefused"
+    INSUFFICIENT_MEMORY = "InsufficientMemory"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_FAILED = "PodFailed"
     MODEL_NOT_FOUND = "ModelNotFound"

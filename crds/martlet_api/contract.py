@@ -15,6 +15,7 @@ from martlet_api.finetunejob import (
     AuditSample,
     CheckpointSettings,
     DataFormat,
+    Estimate,
     RejectedRows,
     Validation,
 )
@@ -122,6 +123,22 @@ class TrainPlan(ApiModel):
     output: OutputPlan
 
 
+class EstimatePlan(ApiModel):
+    """What preflight estimates the memory of. Inputs: ``model`` and, for GKD, ``teacher``, of which
+    only the configuration is brought."""
+
+    method: Method
+    tuner: Tuner
+    hyperparameters: Hyperparameters
+    precision: Literal["Auto", "BF16", "FP32"]
+    on_accelerator: bool
+    capacity: Annotated[
+        int | None, Field(description="Bytes of one accelerator; None where it is not known.")
+    ] = None
+    model: Input
+    """The base whose configuration tells the shapes, locked or to be locked."""
+
+
 class EvaluatePlan(ApiModel):
     """Inputs: ``suite-NAME`` for each suite. The engine answers on ``endpoint``."""
 
@@ -158,6 +175,7 @@ class Plan(ApiModel):
     run: str
     inputs: list[Input] = []
     rows: RowsPlan | None = None
+    estimate: EstimatePlan | None = None
     train: TrainPlan | None = None
     evaluate: EvaluatePlan | None = None
     quantize: QuantizePlan | None = None
@@ -193,6 +211,7 @@ class Termination(StatusModel):
     resolved: list[ResolvedInput] | None = None
     rejected: RejectedRows | None = None
     audit: AuditSample | None = None
+    estimate: Estimate | None = None
     train: TrainResult | None = None
     evaluate: EvaluateResult | None = None
     quantize: QuantizeResult | None = None

@@ -173,6 +173,9 @@ class FineTuneJobSpec(BatchSpec):
         Field(description="Auto: BF16 on an accelerator that has it, else FP32."),
     ] = "Auto"
     checkpoint: CheckpointSettings = CheckpointSettings()
+    dry_run: Annotated[
+        bool, Field(description="True: stops after the estimate; nothing is trained.")
+    ] = False
     output: Output
 
 
@@ -223,8 +226,29 @@ class AuditSample(StatusModel):
     rows: Count
 
 
+class Estimate(StatusModel):
+    """What training needs of each accelerator (of the container, on a CPU), in bytes, and the
+    settings that were chosen by it."""
+
+    per_accelerator: Count
+    available: Annotated[
+        Count | None, Field(description="Absent where nothing says what there is.")
+    ] = None
+    breakdown: Annotated[
+        dict[Annotated[str, Field(max_length=32)], Count],
+        Field(
+            max_length=16,
+            description="weights, adapter, gradients, optimizer, activations, runtime.",
+        ),
+    ]
+    precision: Literal["BF16", "FP32"]
+    micro_batch_size: Annotated[int, Field(ge=1)]
+    gradient_checkpointing: bool
+
+
 class FineTuneJobStatus(RunStatus):
     progress: TrainingProgress | None = None
+    estimate: Estimate | None = None
     audit: AuditSample | None = None
     rejected: RejectedRows | None = None
     checkpoint: Checkpoint | None = None

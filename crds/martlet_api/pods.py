@@ -34,7 +34,11 @@ class PodSettings(ApiModel):
         (
             "!has(self.acceleratorsPerPod) || has(self.accelerator)",
             "acceleratorsPerPod needs accelerator: name the resource, such as nvidia.com/gpu",
-        )
+        ),
+        (
+            "!has(self.acceleratorMemory) || has(self.accelerator)",
+            "acceleratorMemory needs accelerator: name the resource, such as nvidia.com/gpu",
+        ),
     )
 
     accelerator: Annotated[
@@ -47,6 +51,14 @@ class PodSettings(ApiModel):
     ] = None
     accelerators_per_pod: Annotated[
         int | None, Field(ge=1, le=64, description="1 where an accelerator is named.")
+    ] = None
+    accelerator_memory: Annotated[
+        Quantity | None,
+        Field(
+            description=(
+                "Of one accelerator. Left out: what the nodes' label nvidia.com/gpu.memory says."
+            )
+        ),
     ] = None
     resources: ResourceRequirements | None = None
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] | None = None

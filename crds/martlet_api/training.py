@@ -164,7 +164,10 @@ class Hyperparameters(ApiModel):
         Field(
             ge=1,
             le=4096,
-            description="Rows a forward pass, on one accelerator; 1 where left out, 2 for KTO.",
+            description=(
+                "Rows a forward pass, on one accelerator. Left out: the most that fits, up to 16; "
+                "1 (2 for KTO) where memory is not known."
+            ),
         ),
     ] = None
     max_length: Annotated[
@@ -181,7 +184,12 @@ class Hyperparameters(ApiModel):
     ] = "Auto"
     gradient_checkpointing: Annotated[
         Literal["Auto", "Enabled", "Disabled"],
-        Field(description="Less memory for more time; Auto: on accelerators."),
+        Field(
+            description=(
+                "Less memory for more time; Auto: where it would not fit without, and on "
+                "accelerators whose memory is not known."
+            )
+        ),
     ] = "Auto"
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.1
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05

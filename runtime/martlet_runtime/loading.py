@@ -10,6 +10,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -44,6 +45,22 @@ def load_reward_model(paths: Paths, dtype: torch.dtype, quantization: Any = None
         quantization_config=quantization,
         num_labels=1,
     )
+
+
+def shape_of_model(folder: Path, dtype: torch.dtype) -> Any:
+    """The model of a configuration, on ``meta``: without numbers, so without its weights."""
+    return _shape(AutoModelForCausalLM, folder, dtype)
+
+
+def shape_of_reward_model(folder: Path, dtype: torch.dtype) -> Any:
+    return _shape(AutoModelForSequenceClassification, folder, dtype, num_labels=1)
+
+
+def _shape(auto: Any, folder: Path, dtype: torch.dtype, **more: Any) -> Any:
+    with _told(folder.name, "config.json"):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **more)
+        with torch.device("meta"):
+            return auto.from_config(config, dtype=dtype, trust_remote_code=False)
 
 
 def load_teacher(paths: Paths, dtype: torch.dtype) -> Any:

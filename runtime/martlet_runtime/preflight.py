@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, Termination
+from martlet_api.finetunejob import Estimate
 from martlet_api.runs import ResolvedInput
 from martlet_runtime import models
 from martlet_runtime.artifacts import Listing
@@ -36,7 +37,23 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
         resolved=resolved,
         rejected=rejected.write(plan.rows, rows.bad.rejected, paths),
         audit=rows.audit.write(paths),
+        estimate=_estimate(plan, resolved, paths),
     )
+
+
+def _estimate(plan: Plan, resolved: list[ResolvedInput], paths: Paths) -> Estimate | None:
+    """What the work needs, of the configurations of its models. Imported here: it needs torch."""
+    if plan.estimate is None:
+        return None
+    from martlet_runtime.estimate import flow
+
+    commits = {item.name: item.commit for item in resolved}
+    teacher = [item for item in plan.inputs if item.name == "teacher"]
+    for wanted in (plan.estimate.model, *teacher):
+        commit = wanted.commit or commits.get(wanted.name)
+        locked = wanted.model_copy(update={"commit": commit})
+        source_of(locked).bring_configuration(locked, paths, paths.inputs / wanted.name)
+    return flow.run(plan.estimate, paths)
 
 
 def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput:

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import Plan, RowsPlan, Termination
+from martlet_api.contract import EstimatePlan, Plan, RowsPlan, Termination
 from martlet_api.workload import BatchSpec
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.wanted import Inputs, Wanted
+from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -42,11 +43,14 @@ class BatchKind:
 
     inputs: what must be brought besides the model.
     refusal: why the spec cannot be carried out on a referenced model, None where it can.
+    plan: what the working pod is told (resource, spec, status, inputs, run).
     template: the pod that does the work.
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
     rows: what preflight does with the rows of data files (resource, spec, run).
     checked: what preflight found besides digests, as parts of the status.
+    estimate: what preflight estimates the memory of (spec, inputs, snapshot).
+    fits: what preflight said of the memory.
     hold: why the work must not begin yet though preflight is done (resource, spec, status).
     findings: what a failed run found nevertheless, as parts of the status.
     kept: what a metrics page says a run has kept so far (resource, spec, run, gauges), likewise.
@@ -57,12 +61,14 @@ class BatchKind:
     working: Reason
     inputs: Callable[[Spec], list[Wanted]]
     refusal: Callable[[Spec, KnownModel | None], str | None]
-    plan: Callable[[Object, Spec, Inputs, str], Plan]
+    plan: Callable[[Object, Spec, Any, Inputs, str], Plan]
     template: Callable[[Spec, Plan, Inputs, Settings], Object]
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
     outcome: Callable[[Spec, Finished], Outcome]
     rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None
     checked: Callable[[Termination], dict[str, Any]] = lambda _: {}
+    estimate: Callable[[Spec, Inputs, Snapshot], EstimatePlan | None] = lambda *_: None
+    fits: Callable[[Termination], Ready | None] = lambda _: None
     hold: Callable[[Object, Spec, Any], Ready | None] = lambda *_: None
     findings: Callable[[Termination], dict[str, Any]] = lambda _: {}
     kept: Callable[[Object, Spec, str, dict[str, float]], dict[str, Any]] = lambda *_: {}
@@ -73,7 +79,7 @@ def spec_identity(spec: BatchSpec) -> Object:
 
     Without defaults: a field that a later version adds must not make every run anew.
     """
-    held: Any = {"suspend": True, "retries": True, "audit": {"approval"}}
+    held: Any = {"suspend": True, "retries": True, "dry_run": True, "audit": {"approval"}}
     kept = spec.model_dump(mode="json", by_alias=True, exclude=held, exclude_defaults=True)
     return {name: value for name, value in kept.items() if value != {}}
 

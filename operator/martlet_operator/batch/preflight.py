@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from martlet_api.contract import Input, Plan, RowsPlan
+from martlet_api.contract import EstimatePlan, Input, Plan, RowsPlan
 from martlet_api.pods import PodSettings
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import pod_spec
@@ -23,7 +23,8 @@ def preflight_objects(
     secrets: tuple[str, ...],
     pod: PodSettings,
     settings: Settings,
-    rows: RowsPlan | None,
+    rows: RowsPlan | None = None,
+    estimate: EstimatePlan | None = None,
     *,
     retries: int,
     suspend: bool,
@@ -37,9 +38,11 @@ def preflight_objects(
         run=run,
         inputs=unlocked,
         rows=rows,
+        estimate=estimate,
     )
     output = [rows.uri] if rows and rows.uri else []
-    claims = claims_of([*(item.uri for item in unlocked), *output])
+    shapes = [estimate.model.uri] if estimate else []
+    claims = claims_of([*(item.uri for item in unlocked), *output, *shapes])
     writable = next(map(claim_of, output), None)
     template = pod_spec(
         pod.model_copy(update={"runtime_class_name": None}),

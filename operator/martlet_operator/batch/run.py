@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import ConditionType, Reason
-from martlet_api.contract import Plan
+from martlet_api.contract import Plan, Termination
 from martlet_api.runs import Run
 from martlet_operator.batch import preflight
 from martlet_operator.batch.kind import BatchKind, Finished, spec_identity
@@ -102,6 +102,7 @@ class _Step:
             checked = self.kind.checked(state.told)
             found = {**checked, "resolved": state.told.resolved}
             self.status = self.status.model_copy(update=found)
+            self._record_fit(state.told)
             inputs = self._inputs(referenced)
         self._record_inputs(inputs)
         if held := self.kind.hold(self.snapshot.resource, self.spec, self.status):
@@ -109,7 +110,7 @@ class _Step:
         return self._work(run, inputs)
 
     def _work(self, run: str, inputs: Inputs) -> Decision:
-        plan = self.kind.plan(self.snapshot.resource, self.spec, inputs, run)
+        plan = self.kind.plan(self.snapshot.resource, self.spec, self.status, inputs, run)
         template = self.kind.template(self.spec, plan, inputs, self.settings)
         desired = self._objects(plan, self.kind.stage, template)
         state = stage_state(self.snapshot, run, self.kind.stage)
@@ -124,7 +125,7 @@ class _Step:
         """The stage is not done: show how it stands."""
         run = self.status.run.id
         if state.failed:
-            found = self.kind.findings(state.failed.told) if state.failed.told else {}
+            found = self._findings(state.failed.told) if state.failed.told else {}
             end = self._end(Ready("False", state.failed.reason, state.failed.message), found)
             return replace(end, desired=_stopped(desired)) if state.stop else end
         if state.lost:
@@ -200,6 +201,7 @@ class _Step:
             self.spec.pod,
             self.settings,
             self.kind.rows(self.snapshot.resource, self.spec, run),
+            self.kind.estimate(self.spec, inputs, self.snapshot),
             retries=self.spec.retries.limit,
             suspend=self.spec.suspend,
         )
@@ -222,16 +224,22 @@ class _Step:
             Reason.REVISIONS_LOCKED,
             "; ".join(f"{link.name} {link.digest[:19]}" for link in inputs.made_from) + ".",
         )
+        self._condition(ConditionType.RESOLVED, locked)
+        self.status = self.status.model_copy(update={"made_from": inputs.made_from})
+
+    def _findings(self, told: Termination) -> dict[str, Any]:
+        self._record_fit(told)
+        return self.kind.findings(told)
+
+    def _record_fit(self, told: Termination) -> None:
+        if fits := self.kind.fits(told):
+            self._condition(ConditionType.FITS, fits)
+
+    def _condition(self, kind: ConditionType, ready: Ready) -> None:
         conditions = with_condition(
-            self.status.conditions,
-            ConditionType.RESOLVED,
-            locked,
-            self.snapshot.generation,
-            self.now,
+            self.status.conditions, kind, ready, self.snapshot.generation, self.now
         )
-        self.status = self.status.model_copy(
-            update={"made_from": inputs.made_from, "conditions": conditions}
-        )
+        self.status = self.status.model_copy(update={"conditions": conditions})
 
     def _status(self, ready: Ready, *, finished: bool) -> Any:
         return with_ready(self.status, ready, self.snapshot.generation, self.now, finished=finished)

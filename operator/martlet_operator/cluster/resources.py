@@ -26,6 +26,7 @@ _TYPES = (
     *(ResourceType(cls.kind, API_VERSION, cls.plural) for cls in KINDS.values()),
     ResourceType("Job", "batch/v1", "jobs"),
     ResourceType("Pod", "v1", "pods"),
+    ResourceType("Node", "v1", "nodes"),
     ResourceType("ConfigMap", "v1", "configmaps"),
     ResourceType("Service", "v1", "services"),
     ResourceType("Event", "v1", "events"),

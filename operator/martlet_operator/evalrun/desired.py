@@ -3,7 +3,7 @@
 from typing import Any
 
 from martlet_api.contract import ENGINE_PORT, METRICS_PORT, EvaluatePlan, Plan, ServePlan
-from martlet_api.evalrun import EvalRunSpec
+from martlet_api.evalrun import EvalRunSpec, EvalRunStatus
 from martlet_operator.batch.kind import plan_of
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
@@ -32,7 +32,9 @@ def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
     return not_served(model)
 
 
-def plan(resource: Object, spec: EvalRunSpec, inputs: Inputs, run: str) -> Plan:
+def plan(
+    resource: Object, spec: EvalRunSpec, status: EvalRunStatus, inputs: Inputs, run: str
+) -> Plan:
     evaluate = EvaluatePlan(
         endpoint=f"http://127.0.0.1:{ENGINE_PORT}/v1",
         served_name=SERVED_NAME,

@@ -2,7 +2,7 @@
 
 from martlet_api.conditions import Reason
 from martlet_operator.batch.kind import BatchKind
-from martlet_operator.finetunejob import approval, desired, status
+from martlet_operator.finetunejob import desired, holding, memory, status
 
 KIND = BatchKind(
     kind="FineTuneJob",
@@ -17,5 +17,7 @@ KIND = BatchKind(
     kept=status.kept,
     rows=desired.rows,
     checked=status.checked,
-    hold=approval.hold,
+    estimate=memory.plan,
+    fits=memory.fits,
+    hold=holding.hold,
 )

@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 from martlet_api.contract import Plan, RowsPlan, TrainPlan, preflight_uri
-from martlet_api.finetunejob import FineTuneJobSpec
+from martlet_api.finetunejob import FineTuneJobSpec, FineTuneJobStatus
 from martlet_api.training import ROWS_OF
 from martlet_operator.batch.kind import plan_of
 from martlet_operator.batch.output import output_plan, output_uri
 from martlet_operator.batch.template import working_template
+from martlet_operator.finetunejob import memory
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset, WantedModel
 from martlet_operator.settings import Settings
@@ -84,14 +85,16 @@ def _no_pattern(spec: FineTuneJobSpec) -> str | None:
     return None
 
 
-def plan(resource: Object, spec: FineTuneJobSpec, inputs: Inputs, run: str) -> Plan:
+def plan(
+    resource: Object, spec: FineTuneJobSpec, status: FineTuneJobStatus, inputs: Inputs, run: str
+) -> Plan:
     assert inputs.model is not None
     base = inputs.model.base or inputs.model
     train = TrainPlan(
         method=spec.method,
         rewards=spec.rewards or [],
         tuner=spec.tuner,
-        hyperparameters=spec.hyperparameters,
+        hyperparameters=memory.settled(spec, status.estimate),
         validation=spec.validation,
         precision=spec.precision,
         checkpoint=spec.checkpoint,

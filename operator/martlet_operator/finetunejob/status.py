@@ -74,7 +74,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 def checked(told: Termination) -> dict[str, Any]:
     """What preflight made of the rows."""
-    return {"audit": told.audit, "rejected": told.rejected}
+    return {"audit": told.audit, "rejected": told.rejected, "estimate": told.estimate}
 
 
 def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:

@@ -102,7 +102,6 @@ class _Step:
             inputs.secrets,
             self.spec.pod,
             self.settings,
-            None,
             retries=_PREFLIGHT_RETRIES,
             suspend=False,
         )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from martlet_api.contract import Plan, QuantizePlan
-from martlet_api.quantizedmodel import QuantizedModelSpec
+from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizedModelStatus
 from martlet_operator.batch.kind import plan_of
 from martlet_operator.batch.output import output_plan
 from martlet_operator.batch.template import working_template
@@ -31,7 +31,13 @@ def refusal(spec: QuantizedModelSpec, model: KnownModel | None) -> str | None:
     return None
 
 
-def plan(resource: Object, spec: QuantizedModelSpec, inputs: Inputs, run: str) -> Plan:
+def plan(
+    resource: Object,
+    spec: QuantizedModelSpec,
+    status: QuantizedModelStatus,
+    inputs: Inputs,
+    run: str,
+) -> Plan:
     quantize = QuantizePlan(
         engine=spec.engine,
         on_accelerator=spec.pod.accelerator is not None,

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from martlet_api.contract import METRICS_PORT
+from martlet_operator.cluster.accelerators import accelerator_memory
 from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
@@ -33,10 +34,13 @@ async def gather(client: Client, key: Key, resource: Object) -> Snapshot:
     lists = await asyncio.gather(*(client.list(kind, key.namespace, selector) for kind in kinds))
     owned = [item for found in lists[:-1] for item in found]
     pods = lists[-1]
-    references, pages, warnings = await asyncio.gather(
-        _references(client, key, resource), _pages(pods), _warnings(client, key, owned, pods)
+    references, pages, warnings, memory = await asyncio.gather(
+        _references(client, key, resource),
+        _pages(pods),
+        _warnings(client, key, owned, pods),
+        accelerator_memory(client, resource),
     )
-    return Snapshot(resource, references, owned, pods, pages, warnings)
+    return Snapshot(resource, references, owned, pods, pages, warnings, memory)
 
 
 def direct_references(resource: Object) -> set[Reference]:

@@ -14,7 +14,8 @@ class Snapshot:
 
     ``pages`` maps a pod's name to the gauges of its metrics page, of running pods alone.
     ``warnings`` maps the name of an owned object to the newest Warning Event about it, of objects
-    that should have pods and have none.
+    that should have pods and have none. ``accelerator_memory`` is in bytes, of the smallest
+    accelerator that the resource's pods may get; None where no node tells it.
     """
 
     resource: Object
@@ -23,6 +24,7 @@ class Snapshot:
     pods: list[Object] = field(default_factory=list)
     pages: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
+    accelerator_memory: int | None = None
 
     @property
     def namespace(self) -> str:

@@ -18,6 +18,9 @@ class Source(Protocol):
     def listing(self, wanted: Input, paths: Paths, scratch: Path) -> Listing:
         """The files of the (locked) commit with their SHA-256, fetched as little as possible."""
 
+    def bring_configuration(self, wanted: Input, paths: Paths, target: Path) -> None:
+        """Lays at least all of a model's files out but its weights."""
+
     def bring(self, wanted: Input, paths: Paths, target: Path) -> None:
         """Lays the files out at ``target``: a folder for a model, a file for data."""
 

@@ -70,9 +70,16 @@ class HubSource:
         known = [self._hashed(place, wanted, file, scratch) for file in chosen]
         return Listing.of(_named(file, wanted) for file in known)
 
+    def bring_configuration(self, wanted: Input, paths: Paths, target: Path) -> None:
+        place = self._hub.place(wanted)
+        chosen = [file for file in self._chosen(place, wanted) if not is_weights(file.path)]
+        self._lay_out(place, wanted, chosen, target)
+
     def bring(self, wanted: Input, paths: Paths, target: Path) -> None:
         place = self._hub.place(wanted)
-        chosen = self._chosen(place, wanted)
+        self._lay_out(place, wanted, self._chosen(place, wanted), target)
+
+    def _lay_out(self, place: Place, wanted: Input, chosen: list[RemoteFile], target: Path) -> None:
         check_space(target.parent, sum(file.size for file in chosen), wanted.uri)
         scratch = target.with_name(f".{target.name}.download")
         shutil.rmtree(scratch, ignore_errors=True)
@@ -116,6 +123,10 @@ def is_brought(path: str) -> bool:
     parts = path.split("/")
     plain = all(part and not part.startswith(".") for part in parts)
     return plain and path.endswith(_MODEL_ENDINGS)
+
+
+def is_weights(path: str) -> bool:
+    return path.endswith(".safetensors")
 
 
 def check_space(folder: Path, needed: int, uri: str) -> None:

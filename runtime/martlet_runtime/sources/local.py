@@ -18,6 +18,9 @@ class LocalSource:
     def listing(self, wanted: Input, paths: Paths, scratch: Path) -> Listing:
         return list_files(locate(wanted, paths))
 
+    def bring_configuration(self, wanted: Input, paths: Paths, target: Path) -> None:
+        self.bring(wanted, paths, target)
+
     def bring(self, wanted: Input, paths: Paths, target: Path) -> None:
         target.unlink(missing_ok=True)
         target.symlink_to(locate(wanted, paths))

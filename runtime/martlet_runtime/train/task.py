@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 
 from martlet_api.finetunejob import CheckpointSettings
 from martlet_api.training import Hyperparameters, Reward
@@ -36,6 +37,11 @@ class Task:
     callbacks: tuple[Any, ...]
     rewards: tuple[Reward, ...] = ()
     teacher: Any = None
+
+    @property
+    def learns_whole(self) -> bool:
+        """No adapter is laid over the model, nor lies over it already."""
+        return self.peft_config is None and not isinstance(self.model, PeftModel)
 
     @property
     def padding_free(self) -> bool:

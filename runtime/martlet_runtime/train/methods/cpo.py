@@ -29,4 +29,4 @@ def trainer(task: Task) -> CPOTrainer:
     return Trainer(args=config, **task.given())
 
 
-METHOD = Method(pairs.render, trainer)
+METHOD = Method(pairs.render, trainer, pairs.longest)

@@ -24,4 +24,4 @@ def trainer(task: Task) -> DPOTrainer:
     return _Trainer(args=config, ref_model=reference.copied(task), **task.given())
 
 
-METHOD = Method(pairs.render, trainer)
+METHOD = Method(pairs.render, trainer, pairs.longest)

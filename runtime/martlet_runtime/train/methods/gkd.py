@@ -1,11 +1,14 @@
 """GKD: learns the teacher's probabilities, on rows and on answers of its own, by TRL's
 GKDTrainer."""
 
+from typing import Any
+
 import torch
 from trl.experimental.gkd import GKDConfig, GKDTrainer
 from trl.trainer.utils import pad
 
 from martlet_api.conditions import Reason
+from martlet_api.training import Hyperparameters
 from martlet_runtime.errors import UserError
 from martlet_runtime.rendering import IGNORED
 from martlet_runtime.train.methods import sft
@@ -71,4 +74,9 @@ def _check_vocabulary(task: Task) -> None:
         )
 
 
-METHOD = Method(sft.render, trainer)
+def answered(trainer: Any, params: Hyperparameters) -> None:
+    """A row is as long as an answer of the student's own may be, so rows alone are rehearsed."""
+    trainer.lmbda = 0.0
+
+
+METHOD = Method(sft.render, trainer, sft.longest, answered)

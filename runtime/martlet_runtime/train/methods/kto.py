@@ -6,7 +6,7 @@ from typing import Any
 from trl import KTOConfig, KTOTrainer
 
 from martlet_runtime.rendering import render_answer
-from martlet_runtime.train.methods import reference
+from martlet_runtime.train.methods import pairs, reference
 from martlet_runtime.train.methods.base import Method, Row
 from martlet_runtime.train.task import Task
 
@@ -43,4 +43,9 @@ def trainer(task: Task) -> KTOTrainer:
     return _Trainer(args=config, ref_model=reference.copied(task), **task.given())
 
 
-METHOD = Method(render, trainer)
+def longest(max_length: int) -> Row:
+    row = pairs.longest(max_length)
+    return {"prompt_ids": row["prompt_ids"], "completion_ids": row["chosen_ids"], "label": True}
+
+
+METHOD = Method(render, trainer, longest)

@@ -25,4 +25,4 @@ def trainer(task: Task) -> ORPOTrainer:
     return _Trainer(args=config, **task.given())
 
 
-METHOD = Method(pairs.render, trainer)
+METHOD = Method(pairs.render, trainer, pairs.longest)

@@ -15,6 +15,11 @@ def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
     yield {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
 
 
+def longest(max_length: int) -> Row:
+    asked, answer = [0] * (max_length // 2), [0] * (max_length - max_length // 2)
+    return {"prompt_ids": asked, "chosen_ids": answer, "rejected_ids": answer}
+
+
 def columns(row: Row) -> Row:
     """What the CPO and ORPO trainers' own tokenizing would make of such a row."""
     prompt = row["prompt_ids"]

@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from martlet_api.conditions import Reason
+from martlet_api.training import Hyperparameters
 from martlet_runtime.errors import UserError
 from martlet_runtime.rendering import count_prompt
 from martlet_runtime.train.methods.base import Row
+
+COMPLETION = 512
+"""Tokens of an answer where the spec leaves them out."""
 
 
 def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
@@ -21,3 +25,16 @@ def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
             f"{prompt[-1]['content'][:80]!r}. Raise it, or take the row out.",
         )
     yield {"prompt": prompt, "row": json.dumps(row["row"], ensure_ascii=False, default=str)}
+
+
+def longest(max_length: int) -> Row:
+    """What is asked is set by ``answered``: a text's tokens depend on the tokenizer."""
+    return {"prompt": [{"role": "user", "content": "?"}], "row": "{}"}
+
+
+def answered(trainer: Any, params: Hyperparameters) -> None:
+    """Questions and answers of the greatest length, for RLOO."""
+    tokens = [0] * params.max_length
+    answer = [0] * (params.max_completion_length or COMPLETION)
+    trainer._tokenize_prompts = lambda prompts: ([tokens for _ in prompts], None, {})
+    trainer._generate_single_turn = lambda prompts, *_: [answer for _ in prompts]

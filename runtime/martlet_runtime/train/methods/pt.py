@@ -12,4 +12,4 @@ def render(tokenizer: Any, row: Row, max_length: int) -> list[Row]:
     return render_text(tokenizer, row["text"], max_length)
 
 
-METHOD = Method(render, sft.trainer, chats=False)
+METHOD = Method(render, sft.trainer, sft.longest, chats=False)

@@ -8,13 +8,13 @@ from martlet_runtime.train.task import Task
 
 def copied(task: Task) -> Any:
     """A copy where the whole model learns; None with an adapter, which is switched off instead."""
-    return copy.deepcopy(task.model) if task.peft_config is None else None
+    return copy.deepcopy(task.model) if task.learns_whole else None
 
 
 def on_disk(task: Task) -> None:
     """TRL's GRPO and RLOO read the reference from the model's own path, which is not what learns
     once an adapter was merged into it."""
-    if task.peft_config is not None:
+    if not task.learns_whole:
         return
     folder = task.scratch / "reference"
     task.model.save_pretrained(folder)

@@ -6,7 +6,7 @@ from typing import Any
 from peft import TaskType
 from trl import RewardConfig, RewardTrainer
 
-from martlet_runtime.loading import REWARD_HEAD, load_reward_model
+from martlet_runtime.loading import REWARD_HEAD, load_reward_model, shape_of_reward_model
 from martlet_runtime.train.methods import pairs
 from martlet_runtime.train.methods.base import Method, Row
 from martlet_runtime.train.task import Task
@@ -24,6 +24,16 @@ def trainer(task: Task) -> RewardTrainer:
     return RewardTrainer(args=config, **task.given())
 
 
+def longest(max_length: int) -> Row:
+    return {"chosen_ids": [0] * max_length, "rejected_ids": [0] * max_length}
+
+
 METHOD = Method(
-    render, trainer, load=load_reward_model, task_type=TaskType.SEQ_CLS, head=REWARD_HEAD
+    render,
+    trainer,
+    longest,
+    load=load_reward_model,
+    shape=shape_of_reward_model,
+    task_type=TaskType.SEQ_CLS,
+    head=REWARD_HEAD,
 )

@@ -8,7 +8,7 @@ from martlet_runtime.train.methods import prompts, reference
 from martlet_runtime.train.methods.base import Method
 from martlet_runtime.train.task import Task
 
-_BETA, _GENERATIONS, _COMPLETION, _TEMPERATURE = 0.04, 8, 512, 0.9
+_BETA, _GENERATIONS, _TEMPERATURE = 0.04, 8, 0.9
 
 
 def trainer(task: Task) -> RLOOTrainer:
@@ -20,7 +20,7 @@ def trainer(task: Task) -> RLOOTrainer:
         **task.arguments(),
         beta=beta,
         num_generations=params.num_generations or _GENERATIONS,
-        max_completion_length=params.max_completion_length or _COMPLETION,
+        max_completion_length=params.max_completion_length or prompts.COMPLETION,
         temperature=task.setting(params.temperature, _TEMPERATURE),
         reward_weights=rewards.weights(task.rewards),
     )
@@ -29,4 +29,4 @@ def trainer(task: Task) -> RLOOTrainer:
     )
 
 
-METHOD = Method(prompts.render, trainer)
+METHOD = Method(prompts.render, trainer, prompts.longest, prompts.answered)

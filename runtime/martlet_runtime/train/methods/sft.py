@@ -25,4 +25,9 @@ def trainer(task: Task) -> SFTTrainer:
     return SFTTrainer(args=config, **task.given())
 
 
-METHOD = Method(render, trainer)
+def longest(max_length: int) -> Row:
+    ids = [0] * max_length
+    return {"input_ids": ids, "labels": ids}
+
+
+METHOD = Method(render, trainer, longest)

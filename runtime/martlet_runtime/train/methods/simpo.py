@@ -23,4 +23,4 @@ def trainer(task: Task) -> CPOTrainer:
     return cpo.Trainer(args=config, **task.given())
 
 
-METHOD = Method(pairs.render, trainer)
+METHOD = Method(pairs.render, trainer, pairs.longest)

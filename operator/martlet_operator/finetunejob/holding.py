@@ -1,4 +1,4 @@
-"""Whether people have looked at the sample of the rows."""
+"""What training waits for though nothing is missing: a dry run's end, a person's approval."""
 
 from typing import Any
 
@@ -11,8 +11,10 @@ Object = dict[str, Any]
 
 
 def hold(resource: Object, spec: FineTuneJobSpec, status: FineTuneJobStatus) -> Ready | None:
-    """Waits for approval where the spec requires it. It is bound to the sample's digest: other
-    rows need another."""
+    """Approval is bound to the sample's digest: other rows need another."""
+    if spec.dry_run:
+        text = "All is checked and estimated. Set spec.dryRun to false to train."
+        return Ready("Unknown", Reason.DRY_RUN, text)
     sample, metadata = status.audit, resource["metadata"]
     if spec.audit.approval != "Required" or sample is None:
         return None

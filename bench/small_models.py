@@ -1,0 +1,74 @@
+"""Small models of several shapes, and what two real steps of training hold of memory."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, Qwen2Config
+
+from martlet_api.contract import EstimatePlan, Input
+from martlet_api.training import Hyperparameters, Tuner
+from martlet_runtime.estimate.live import Counted, Live
+from martlet_runtime.estimate.rehearsal import Memory, Setting, measured, task_of
+from martlet_runtime.paths import Paths
+from martlet_runtime.train.methods import METHODS
+from martlet_runtime.train.tuners import TUNERS, Target
+
+END = "</s>"
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Three words: nothing is said with it."""
+    words = Tokenizer(models.WordLevel({"a": 0, "b": 1, END: 2}, unk_token="a"))
+    template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token=END, pad_token=END, chat_template=template
+    )
+
+
+def make(folder: Path, hidden: int, layers: int, vocabulary: int = 3000) -> Path:
+    """A Qwen2 of random weights as ``model``, and as ``teacher``."""
+    config = Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        pad_token_id=2,
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder / "model")
+    tokenizer().save_pretrained(folder / "model")
+    (folder / "teacher").symlink_to(folder / "model")
+    return folder
+
+
+def plan_of(method: str, tuner: Tuner, **params: Any) -> EstimatePlan:
+    return EstimatePlan(
+        method=method,
+        tuner=tuner,
+        hyperparameters=Hyperparameters(**params),
+        precision="FP32",
+        on_accelerator=False,
+        model=Input(name="model", kind="Model", uri="pvc://models/base"),
+    )
+
+
+def really(plan: EstimatePlan, setting: Setting, folder: Path) -> Memory:
+    """Two steps with real numbers, counted."""
+    method, tuner, live = METHODS[plan.method], TUNERS[plan.tuner.type], Live()
+    paths = Paths(folder, folder, folder, folder)
+    dtype = torch.float32
+    model = method.load(paths, dtype, tuner.quantization(dtype))
+    with tempfile.TemporaryDirectory() as scratch:
+        task = task_of(plan, setting, dtype, tokenizer(), Path(scratch), model)
+        target = Target(model, method.task_type, method.head)
+        teacher = METHODS["GKD"].load(paths, dtype) if plan.method == "GKD" else None
+        config = tuner.config(plan.tuner, target)
+        trainer = method.trainer(replace(task, peft_config=config, teacher=teacher))
+        with Counted(live):
+            return measured(trainer, live, plan)

@@ -1,0 +1,1 @@
+"""How much memory training needs, told before an accelerator is asked for."""

@@ -1,0 +1,205 @@
+"""Two steps of the real trainer, on a model that is pretended, to see what they hold at most."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+
+from martlet_api.contract import EstimatePlan
+from martlet_api.finetunejob import CheckpointSettings
+from martlet_api.training import REWARDED, Hyperparameters, Reward
+from martlet_runtime.estimate import nf4
+from martlet_runtime.estimate.live import Live
+from martlet_runtime.estimate.pretended import Pretended, shapes_alone
+from martlet_runtime.train.methods import METHODS
+from martlet_runtime.train.task import Task
+from martlet_runtime.train.tuners import TUNERS, Target
+
+_STEPS = 10
+_ANY_REWARD = Reward(type="Length", target_length=1)
+"""No endpoint is asked while nobody trains."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes. ``total`` is the most that was there at once; ``activations`` what of it is neither
+    weights nor what an optimizer needs. ``adapter`` is a part of the weights that learns."""
+
+    weights: int
+    adapter: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.adapter + self.gradients + self.optimizer + self.activations
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is left to choose."""
+
+    micro_batch_size: int
+    gradient_checkpointing: bool
+
+
+def rehearse(
+    plan: EstimatePlan,
+    setting: Setting,
+    dtype: torch.dtype,
+    tokenizer: Any,
+    inputs: Path,
+    scratch: Path,
+) -> Memory:
+    """``inputs`` has the configurations of ``model`` and, for GKD, of ``teacher``."""
+    live = Live()
+    mode = Pretended(live)
+    with shapes_alone():
+        trainer = _trainer(plan, setting, dtype, tokenizer, inputs, scratch)
+    if plan.tuner.type == "QLoRA":
+        nf4.halve_adapters(trainer.model)
+    for model in _models(trainer):
+        mode.take(model)
+    with mode:
+        found = _with_reference(measured(trainer, live, plan), plan)
+    return _quantized(found, trainer.model) if plan.tuner.type == "QLoRA" else found
+
+
+def _trainer(
+    plan: EstimatePlan,
+    setting: Setting,
+    dtype: torch.dtype,
+    tokenizer: Any,
+    inputs: Path,
+    scratch: Path,
+) -> Any:
+    method, tuner = METHODS[plan.method], TUNERS[plan.tuner.type]
+    model = method.shape(inputs / "model", dtype)
+    # How an adapter begins takes no memory, and a spectrum has none on shapes.
+    plain = plan.tuner.model_copy(update={"init_lora_weights": None})
+    config = tuner.config(plain, Target(model, method.task_type, method.head))
+    teacher = METHODS["GKD"].shape(inputs / "teacher", dtype) if plan.method == "GKD" else None
+    task = task_of(plan, setting, dtype, tokenizer, scratch, model)
+    return method.trainer(replace(task, peft_config=config, teacher=teacher))
+
+
+def measured(trainer: Any, live: Live, plan: EstimatePlan) -> Memory:
+    """Two steps of a trainer, by what is alive meanwhile."""
+    METHODS[plan.method].answered(trainer, plan.hyperparameters)
+    models = _models(trainer)
+    live.add([list(model.parameters()) + list(model.buffers()) for model in models])
+    learning = [weights for weights in trainer.model.parameters() if weights.requires_grad]
+    weights, learnt = live.now, _bytes(learning)
+    live.begin()
+    trainer.create_optimizer_and_scheduler(_STEPS)
+    _enable_checkpointing(trainer)
+    passes = min(2, trainer.args.gradient_accumulation_steps)
+    for _ in range(2):
+        for _ in range(passes):
+            _pass(trainer)
+        trainer.accelerator.clip_grad_norm_(learning, trainer.args.max_grad_norm)
+        gradients = _bytes(weights.grad for weights in learning if weights.grad is not None)
+        trainer.optimizer.step()
+        trainer.model.zero_grad()
+    optimizer = _bytes(_states(trainer.optimizer))
+    adapter = learnt if plan.tuner.type != "Full" else 0
+    rest = max(0, live.peak - weights - gradients - optimizer)
+    return Memory(weights - adapter, adapter, gradients, optimizer, rest)
+
+
+def _pass(trainer: Any) -> None:
+    trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
+    batches = iter(trainer.get_train_dataloader())
+    batch, counted = trainer.get_batch_samples(batches, 1, torch.device("cpu"))
+    loss = trainer.training_step(trainer.model, batch[0], counted)
+    del loss, batch
+
+
+def task_of(
+    plan: EstimatePlan,
+    setting: Setting,
+    dtype: torch.dtype,
+    tokenizer: Any,
+    scratch: Path,
+    model: Any,
+) -> Task:
+    params = settled(plan, setting)
+    row = METHODS[plan.method].longest(params.max_length)
+    return Task(
+        model=model,
+        tokenizer=tokenizer,
+        rows=Dataset.from_list([row] * params.global_batch_size),
+        validation=None,
+        peft_config=None,
+        learning_rate=1e-4,
+        hyperparameters=params,
+        checkpoint=CheckpointSettings(),
+        dtype=dtype,
+        output=scratch / "rehearsal",
+        scratch=scratch,
+        callbacks=(),
+        rewards=(_ANY_REWARD,) if plan.method in REWARDED else (),
+    )
+
+
+def settled(plan: EstimatePlan, setting: Setting) -> Hyperparameters:
+    """The settings to rehearse with: at most two passes a step, since a third holds no more."""
+    params = plan.hyperparameters
+    rows = params.global_batch_size
+    if plan.method not in REWARDED:
+        rows = min(rows, 2 * setting.micro_batch_size)
+    return params.model_copy(
+        update={
+            "global_batch_size": rows,
+            "micro_batch_size": setting.micro_batch_size,
+            "gradient_checkpointing": "Enabled" if setting.gradient_checkpointing else "Disabled",
+            **({"beta": 0.0} if _reads_reference(plan) else {}),
+        }
+    )
+
+
+def _reads_reference(plan: EstimatePlan) -> bool:
+    """Whether the trainer would read the reference from a disk, which has no pretended weights."""
+    return plan.method in ("GRPO", "RLOO") and plan.tuner.type == "Full"
+
+
+def _with_reference(found: Memory, plan: EstimatePlan) -> Memory:
+    if not _reads_reference(plan) or plan.hyperparameters.beta == 0:
+        return found
+    return replace(found, weights=2 * found.weights)
+
+
+def _quantized(found: Memory, model: Any) -> Memory:
+    saved, largest = nf4.saved_bytes(model)
+    return replace(found, weights=found.weights - saved, activations=found.activations + largest)
+
+
+def _models(trainer: Any) -> list[Any]:
+    """All whose weights are there: the reference and the teacher, too."""
+    others = (getattr(trainer, name, None) for name in ("ref_model", "teacher_model"))
+    return [trainer.model, *(model for model in others if model is not None)]
+
+
+def _enable_checkpointing(trainer: Any) -> None:
+    """As the trainer's own loop does at its beginning."""
+    if trainer.args.gradient_checkpointing:
+        trainer.model.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs
+        )
+    trainer.model.train()
+
+
+def _states(optimizer: Any) -> Iterator[Any]:
+    inner = getattr(optimizer, "optimizer", optimizer)
+    for state in inner.state.values():
+        yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+
+
+def _bytes(tensors: Iterable[Any]) -> int:
+    live = Live()
+    live.add(list(tensors))
+    return live.now

@@ -1,0 +1,73 @@
+"""What the nodes say of their accelerators' memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from martlet_operator.cluster.accelerators import accelerator_memory, smallest
+from martlet_operator.errors import Refused
+
+Object = dict[str, Any]
+LABEL = "nvidia.com/gpu.memory"
+
+
+def job(**pod: Any) -> Object:
+    return {"kind": "FineTuneJob", "spec": {"pod": pod}}
+
+
+class Nodes:
+    """An API server that only knows nodes."""
+
+    def __init__(self, *nodes: Object, refuses: bool = False) -> None:
+        self.nodes, self.refuses = list(nodes), refuses
+        self.selectors: list[str | None] = []
+
+    async def list(self, kind: str, namespace: str | None, selector: str | None) -> list[Object]:
+        assert (kind, namespace) == ("Node", None)
+        self.selectors.append(selector)
+        if self.refuses:
+            raise Refused(403, "nodes is forbidden")
+        return self.nodes
+
+
+def memory_node(text: str) -> Object:
+    return {"metadata": {"labels": {LABEL: text}}}
+
+
+@pytest.mark.parametrize(
+    ("labels", "size"),
+    [([], None), (["24576"], 24 << 30), (["81920", "24576"], 24 << 30), (["lots"], None)],
+)
+def test_the_smallest_counts(labels: list[str], size: int | None) -> None:
+    assert smallest([memory_node(text) for text in labels], LABEL) == size
+
+
+async def test_nodes_that_the_pods_may_go_to_are_asked() -> None:
+    nodes: Any = Nodes(memory_node("1024"))
+    pod = {"accelerator": "nvidia.com/gpu", "nodeSelector": {"zone": "a"}}
+    assert await accelerator_memory(nodes, job(**pod)) == 1 << 30
+    assert nodes.selectors == [f"{LABEL},zone=a"]
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        job(),
+        job(accelerator="example.com/npu"),
+        {**job(accelerator="nvidia.com/gpu"), "kind": "EvalRun"},
+        {**job(accelerator="nvidia.com/gpu"), "status": {"estimate": {}, "run": {}}},
+    ],
+)
+async def test_nobody_is_asked_without_need(live: Object) -> None:
+    nodes: Any = Nodes()
+    if live.get("status"):
+        live["status"]["estimate"] = {"perAccelerator": 1}
+    assert await accelerator_memory(nodes, live) is None
+    assert nodes.selectors == []
+
+
+async def test_who_may_not_ask_does_not_know() -> None:
+    nodes: Any = Nodes(refuses=True)
+    assert await accelerator_memory(nodes, job(accelerator="nvidia.com/gpu")) is None

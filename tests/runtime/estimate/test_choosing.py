@@ -1,0 +1,109 @@
+"""Which settings are chosen, by what each would need."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.append(str(Path(__file__).parents[3] / "bench"))
+
+from small_models import make, plan_of
+
+from martlet_api.conditions import Reason
+from martlet_api.contract import EstimatePlan
+from martlet_api.training import Tuner
+from martlet_runtime.errors import UserError
+from martlet_runtime.estimate import flow
+from martlet_runtime.estimate.choosing import alternatives, choose
+from martlet_runtime.estimate.rehearsal import Memory, Setting
+from martlet_runtime.paths import Paths
+
+pytestmark = pytest.mark.torch
+
+LORA, FULL = Tuner(), Tuner(type="Full")
+
+
+def needs(plan: EstimatePlan, setting: Setting) -> Memory:
+    """100 of weights, twice that again for Full; 40 a row of 2048 tokens, 10 with
+    checkpointing."""
+    rows = setting.micro_batch_size * plan.hyperparameters.max_length / 2048
+    activations = int(rows * (10 if setting.gradient_checkpointing else 40))
+    learning = {"Full": 200, "LoRA": 5, "QLoRA": 5}[plan.tuner.type]
+    weights = 30 if plan.tuner.type == "QLoRA" else 100
+    return Memory(weights, 0, learning, 0, activations)
+
+
+@pytest.mark.parametrize(
+    ("params", "room", "rows", "checkpointing", "fits"),
+    [
+        ({}, 1000, 16, False, True),
+        ({}, 300, 4, False, True),
+        ({}, 145, 1, False, True),
+        ({}, 144, 2, True, True),
+        ({}, 115, 1, True, True),
+        ({}, 114, 1, True, False),
+        ({"gradient_checkpointing": "Disabled"}, 144, 1, False, False),
+        ({"gradient_checkpointing": "Enabled"}, 1000, 16, True, True),
+        ({"micro_batch_size": 4}, 1000, 4, False, True),
+        ({"micro_batch_size": 4}, 200, 4, True, True),
+        ({"global_batch_size": 6}, 1000, 2, False, True),
+        ({}, None, 1, False, None),
+    ],
+)
+def test_what_is_chosen(
+    params: dict[str, Any], room: int | None, rows: int, checkpointing: bool, fits: bool | None
+) -> None:
+    choice = choose(plan_of("SFT", LORA, **params), needs, room)
+    assert choice.setting == Setting(rows, checkpointing)
+    assert choice.fits is fits
+
+
+def test_kto_has_two_rows_at_least() -> None:
+    assert choose(plan_of("KTO", LORA), needs, None).setting.micro_batch_size == 2
+
+
+@given(st.integers(1, 800), st.sampled_from([1, 2, 3, 4, 6, 8, 12, 16, 64]))
+def test_what_is_chosen_fits_and_divides(room: int, batch: int) -> None:
+    choice = choose(plan_of("SFT", LORA, global_batch_size=batch), needs, room)
+    assert batch % choice.setting.micro_batch_size == 0
+    assert (choice.memory.total <= room) is choice.fits
+
+
+def test_the_nearest_that_would_fit() -> None:
+    found = list(alternatives(plan_of("SFT", FULL, max_length=512), needs, 110))
+    assert found == [("tuner.type LoRA", 107), ("tuner.type QLoRA", 37)]
+    shorter = [text for text, _ in alternatives(plan_of("SFT", LORA), needs, 108)]
+    assert shorter == [
+        "hyperparameters.maxLength 512",
+        "hyperparameters.maxLength 256",
+        "hyperparameters.maxLength 128",
+        "tuner.type QLoRA",
+    ]
+
+
+def estimated(tmp_path: Path, capacity: int | None) -> Any:
+    make(tmp_path / "inputs", 128, 2, 500)
+    (tmp_path / "work").mkdir()
+    plan = plan_of("SFT", FULL, max_length=512).model_copy(update={"capacity": capacity})
+    return flow.run(plan, Paths(tmp_path / "inputs", tmp_path / "work"))
+
+
+def test_an_estimate_says_what_was_chosen_and_of_what_it_is_made(tmp_path: Path) -> None:
+    found = estimated(tmp_path, 4 << 30)
+    assert (found.precision, found.micro_batch_size, found.available) == ("FP32", 16, 4 << 30)
+    assert found.per_accelerator == sum(found.breakdown.values())
+    assert found.breakdown["gradients"] == pytest.approx(found.breakdown["weights"], rel=0.01)
+
+
+def test_what_cannot_fit_is_refused_with_numbers_and_a_mend(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        estimated(tmp_path, (1200 << 20) + (60 << 20))
+    assert caught.value.reason == Reason.INSUFFICIENT_MEMORY
+    message = caught.value.message
+    assert "Training needs 1.25 GiB and the container has 1.23 GiB: weights 2 MiB" in message
+    assert "What would fit: hyperparameters.maxLength 256" in message
