@@ -15,6 +15,7 @@ from martlet_runtime.estimate import nf4
 from martlet_runtime.estimate.live import Live
 from martlet_runtime.estimate.pretended import Pretended, shapes_alone
 from martlet_runtime.train.methods import METHODS
+from martlet_runtime.train.methods.prompts import COMPLETION
 from martlet_runtime.train.task import Task
 from martlet_runtime.train.tuners import TUNERS, Target
 
@@ -66,6 +67,7 @@ def rehearse(
         mode.take(model)
     with mode:
         found = _with_reference(measured(trainer, live, plan), plan)
+    found = _while_answering(found, trainer, plan, setting)
     return _quantized(found, trainer.model) if plan.tuner.type == "QLoRA" else found
 
 
@@ -171,6 +173,27 @@ def _with_reference(found: Memory, plan: EstimatePlan) -> Memory:
     if not _reads_reference(plan) or plan.hyperparameters.beta == 0:
         return found
     return replace(found, weights=2 * found.weights)
+
+
+def _while_answering(found: Memory, trainer: Any, plan: EstimatePlan, setting: Setting) -> Memory:
+    """Where the model answers, all questions of a step are in its cache of keys and values at
+    once; gradients are not there then."""
+    if plan.method not in REWARDED:
+        return found
+    params, config = plan.hyperparameters, trainer.model.config.get_text_config()
+    rows = 2 * setting.micro_batch_size
+    if plan.method != "OnlineDPO":
+        rows = params.global_batch_size
+    tokens = rows * (params.max_length + (params.max_completion_length or COMPLETION))
+    cache = tokens * _cached_bytes(config, next(trainer.model.parameters()).element_size())
+    return replace(found, activations=max(found.activations, cache - found.gradients))
+
+
+def _cached_bytes(config: Any, size: int) -> int:
+    """Of one token: a key and a value a layer."""
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * size)
 
 
 def _quantized(found: Memory, model: Any) -> Memory:
