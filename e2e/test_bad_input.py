@@ -27,7 +27,16 @@ FILES = """
 import json, os, struct
 root = '/mnt/pvc/data'
 os.makedirs(f'{root}/model', exist_ok=True)
-json.dump({'model_type': 'qwen2'}, open(f'{root}/model/config.json', 'w'))
+shape = {'hidden_size': 32, 'intermediate_size': 64, 'num_hidden_layers': 1, 'vocab_size': 2}
+heads = {'num_attention_heads': 2, 'num_key_value_heads': 2}
+config = {'model_type': 'qwen2', 'architectures': ['Qwen2ForCausalLM'], **shape, **heads}
+json.dump(config, open(f'{root}/model/config.json', 'w'))
+words = {'type': 'WordLevel', 'vocab': {'a': 0, '</s>': 1}, 'unk_token': 'a'}
+json.dump({'version': '1.0', 'added_tokens': [], 'pre_tokenizer': {'type': 'WhitespaceSplit'},
+           'model': words}, open(f'{root}/model/tokenizer.json', 'w'))
+json.dump({'tokenizer_class': 'PreTrainedTokenizerFast', 'eos_token': '</s>', 'pad_token': '</s>',
+           'chat_template': '{% for m in messages %}{{ m["content"] }} {% endfor %}'},
+          open(f'{root}/model/tokenizer_config.json', 'w'))
 header = b'{}      '
 open(f'{root}/model/model.safetensors', 'wb').write(struct.pack('<Q', len(header)) + header)
 row = {'query': 'a', 'response': 'b'}
@@ -111,10 +120,10 @@ CASES = (
         terminal=False,
     ),
     Case(
-        "out-of-memory",
+        "too-little-memory",
         fine_tune(pod={"resources": {"limits": {"memory": "64Mi"}}}),
-        "OutOfMemory",
-        ("used more memory than its limit", "spec.pod.resources.limits.memory"),
+        "InsufficientMemory",
+        ("and the container has 64 MiB: weights", "Or give it more memory"),
     ),
     Case(
         "missing-reference",
@@ -260,8 +269,8 @@ def _ground() -> Iterator[Object]:
             "resources": {"requests": {"storage": "100Mi"}},
         },
     }
-    yield _pod("files", FILES)
-    yield _pod("hub", HUB)
+    yield pod_beside("files", FILES, NAMESPACE)
+    yield pod_beside("hub", HUB, NAMESPACE)
     yield {
         "apiVersion": "v1",
         "kind": "Service",
@@ -276,12 +285,12 @@ def _ground() -> Iterator[Object]:
     }
 
 
-def _pod(name: str, program: str) -> Object:
+def pod_beside(name: str, program: str, namespace: str) -> Object:
     """A pod that runs a few lines of Python beside the data volume."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     OUTPUT_NOT_WRITABLE = "OutputNotWritable"
     CHECKPOINT_INVALID = "CheckpointInvalid"
     REWARD_INVALID = "RewardInvalid"
+    PEER_LOST = "PeerLost"
     TRAINING_DIVERGED = "TrainingDiverged"
     FORMAT_NOT_SUPPORTED = "FormatNotSupported"
     NO_RUNG_PASSED = "NoRungPassed"

@@ -35,6 +35,11 @@ TERMINATION_PATH = "/dev/termination-log"
 TERMINATION_LIMIT = 4096
 """Bytes that the kubelet keeps of a termination message."""
 METRICS_PORT = 9102
+NODE_RANK_ENV = "MARTLET_NODE_RANK"
+"""Which of the run's pods this is, from 0; set where there are several."""
+MASTER_ENV = "MARTLET_MASTER"
+"""The name under which the first of them is found."""
+MASTER_PORT = 29500
 ENGINE_PORT = 8080
 
 EXIT_SUCCESS = 0
@@ -118,9 +123,17 @@ class TrainPlan(ApiModel):
     hyperparameters: Hyperparameters
     validation: Validation | None = None
     precision: Literal["Auto", "BF16", "FP32"]
+    nodes: int = 1
+    """Pods that train together."""
+    processes_per_node: int = 1
+    """One an accelerator; one where there is none."""
     checkpoint: CheckpointSettings = CheckpointSettings()
     base: ArtifactBase
     output: OutputPlan
+
+    @property
+    def processes(self) -> int:
+        return self.nodes * self.processes_per_node
 
 
 class EstimatePlan(ApiModel):
@@ -132,6 +145,7 @@ class EstimatePlan(ApiModel):
     hyperparameters: Hyperparameters
     precision: Literal["Auto", "BF16", "FP32"]
     on_accelerator: bool
+    processes: int = 1
     capacity: Annotated[
         int | None, Field(description="Bytes of one accelerator; None where it is not known.")
     ] = None

@@ -85,6 +85,13 @@ class Audit(ApiModel):
     ] = "NotRequired"
 
 
+class Parallelism(ApiModel):
+    """Over how many pods training is spread (DDP: each has the whole model). The accelerators of
+    each: spec.pod.acceleratorsPerPod."""
+
+    nodes: Annotated[int, Field(ge=1, le=256, description="Pods, one a node.")] = 1
+
+
 class CheckpointSettings(ApiModel):
     """Checkpoints lie beside the artifact until the run is done."""
 
@@ -92,6 +99,9 @@ class CheckpointSettings(ApiModel):
     keep: Annotated[int, Field(ge=1, le=100)] = 2
 
 
+_PROCESSES = (
+    "self.parallelism.nodes * (has(self.pod.acceleratorsPerPod) ? self.pod.acceleratorsPerPod : 1)"
+)
 _REWARDED = ", ".join(f"'{method}'" for method in REWARDED)
 
 
@@ -127,6 +137,13 @@ class FineTuneJobSpec(BatchSpec):
             "== 0",
             "hyperparameters.globalBatchSize counts answers and must be a multiple of "
             "numGenerations (8 where left out)",
+        ),
+        (
+            f"self.hyperparameters.globalBatchSize % ({_PROCESSES} * "
+            "(has(self.hyperparameters.microBatchSize) ? self.hyperparameters.microBatchSize : 1))"
+            " == 0",
+            "hyperparameters.globalBatchSize must be a multiple of microBatchSize times the "
+            "accelerators of all pods (parallelism.nodes, pod.acceleratorsPerPod)",
         ),
         (
             "self.method == 'PT' || self.method == 'SFT' || "
@@ -172,6 +189,7 @@ class FineTuneJobSpec(BatchSpec):
         Literal["Auto", "BF16", "FP32"],
         Field(description="Auto: BF16 on an accelerator that has it, else FP32."),
     ] = "Auto"
+    parallelism: Parallelism = Parallelism()
     checkpoint: CheckpointSettings = CheckpointSettings()
     dry_run: Annotated[
         bool, Field(description="True: stops after the estimate; nothing is trained.")

@@ -2,10 +2,12 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +24,7 @@ from martlet_runtime.errors import (
 )
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
+from martlet_runtime.train import launch
 
 Flow = Callable[[Plan, Paths, Report], Termination]
 
@@ -43,7 +46,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("flow", choices=sorted(FLOWS))
     parser.add_argument("--plan", type=Path, default=Path(contract.PLAN_PATH))
     args = parser.parse_args(argv)
-    return run(args.flow, args.plan, Paths(), serve=args.flow not in _QUIET)
+    paths = Paths()
+    if args.flow == "train":
+        train = Plan.model_validate_json(args.plan.read_text()).train
+        if train and launch.is_needed(train):
+            return launch.run(train, launch.command(), paths.work, paths.termination)
+    if own := os.environ.get(launch.TERMINATION_ENV):
+        paths = replace(paths, termination=Path(own))
+    return run(args.flow, args.plan, paths, serve=args.flow not in _QUIET)
 
 
 def run(name: str, plan_path: Path, paths: Paths, *, serve: bool = False) -> int:
@@ -69,7 +79,7 @@ def run(name: str, plan_path: Path, paths: Paths, *, serve: bool = False) -> int
 def _flow(name: str, plan_path: Path, paths: Paths, *, serve: bool) -> Termination:
     plan = Plan.model_validate_json(plan_path.read_text())
     report = Report()
-    if serve:
+    if serve and os.environ.get("RANK", "0") == "0":
         report.serve()
     flow: Flow = importlib.import_module(FLOWS[name]).run
     try:

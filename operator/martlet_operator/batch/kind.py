@@ -45,6 +45,7 @@ class BatchKind:
     refusal: why the spec cannot be carried out on a referenced model, None where it can.
     plan: what the working pod is told (resource, spec, status, inputs, run).
     template: the pod that does the work.
+    nodes: pods that work together.
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
     rows: what preflight does with the rows of data files (resource, spec, run).
@@ -65,6 +66,7 @@ class BatchKind:
     template: Callable[[Spec, Plan, Inputs, Settings], Object]
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
     outcome: Callable[[Spec, Finished], Outcome]
+    nodes: Callable[[Spec], int] = lambda _: 1
     rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None
     checked: Callable[[Termination], dict[str, Any]] = lambda _: {}
     estimate: Callable[[Spec, Inputs, Snapshot], EstimatePlan | None] = lambda *_: None

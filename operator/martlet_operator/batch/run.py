@@ -19,7 +19,7 @@ from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.references import Waiting, circle
 from martlet_operator.inputs.wanted import Inputs, gather, model_of
 from martlet_operator.naming import run_id
-from martlet_operator.pods.jobs import job, plan_map
+from martlet_operator.pods.jobs import job, plan_map, queue_of, together
 from martlet_operator.pods.states import Trouble
 from martlet_operator.reconcile.decision import Decision, keep_run
 from martlet_operator.reconcile.snapshot import Snapshot
@@ -133,6 +133,9 @@ class _Step:
         if self.spec.suspend:
             text = "Suspended: no pod runs. Set spec.suspend to false to go on."
             ready = Ready("Unknown", Reason.SUSPENDED, text)
+            if queue_of(self.snapshot.resource):
+                # Kueue alone may hold its Job; without what keeps it, the Job goes.
+                return Decision(self._status(ready, finished=False))
         elif state.trouble:
             ready = self._troubled(state.trouble, state.attempt)
         else:
@@ -216,7 +219,7 @@ class _Step:
             retries=self.spec.retries.limit,
             suspend=self.spec.suspend,
         )
-        return [plan_map(plan, stage, owner), work]
+        return [plan_map(plan, stage, owner), *together(work, self.kind.nodes(self.spec))]
 
     def _record_inputs(self, inputs: Inputs) -> None:
         locked = Ready(

@@ -1,5 +1,6 @@
 """What the Job of one stage and its pods say together."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,7 @@ def stage_state(snapshot: Snapshot, run: str, stage: str) -> StageState:
     pods = states.newest_first(
         p for p in snapshot.pods_with(labels.RUN, run) if _label(p, labels.STAGE) == stage
     )
-    for pod in pods:
+    for pod in filter(states.speaks, pods):
         ended = states.termination_of(pod, stage)
         if ended and ended[0] == 0 and (told := states.parse_termination(ended[1])):
             return StageState(told=told)
@@ -50,7 +51,7 @@ def stage_state(snapshot: Snapshot, run: str, stage: str) -> StageState:
 
 def _speechless(pods: list[Object], stage: str) -> Trouble | None:
     """A pod that ended well but said nothing that we can read: it would say the same again."""
-    for pod in pods:
+    for pod in filter(states.speaks, pods):
         ended = states.termination_of(pod, stage)
         if ended and ended[0] == 0:
             said = f" It said: {ended[1].strip()[:200]}" if ended[1].strip() else ""
@@ -79,8 +80,15 @@ def _unfinished(
     if crashed := _engine_crash(live):
         return StageState(failed=crashed, stop=True)
     trouble = _trouble(live, failures, job, snapshot)
-    running = next((pod for pod in live if states.is_running(pod, stage)), None)
-    return StageState(trouble=trouble, attempt=0 if live else len(failures), running=running)
+    speaking = filter(states.speaks, live)
+    running = next((pod for pod in speaking if states.is_running(pod, stage)), None)
+    return StageState(trouble=trouble, attempt=0 if live else _attempts(pods), running=running)
+
+
+def _attempts(pods: list[Object]) -> int:
+    """Pods that failed; of those that work together, at the index where most did."""
+    indices = Counter(states.index_of(pod) for pod in pods if states.failure(pod))
+    return max(indices.values(), default=0)
 
 
 def _trouble(

@@ -12,6 +12,7 @@ KIND = BatchKind(
     refusal=desired.refusal,
     plan=desired.plan,
     template=desired.template,
+    nodes=lambda spec: spec.parallelism.nodes,
     progress=status.progress,
     outcome=status.outcome,
     kept=status.kept,

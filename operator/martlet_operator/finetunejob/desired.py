@@ -97,6 +97,8 @@ def plan(
         hyperparameters=memory.settled(spec, status.estimate),
         validation=spec.validation,
         precision=spec.precision,
+        nodes=spec.parallelism.nodes,
+        processes_per_node=spec.pod.accelerators_per_pod or 1,
         checkpoint=spec.checkpoint,
         base=base.as_base(),
         output=output_plan(resource, spec.output, inputs, run),

@@ -24,6 +24,7 @@ def plan(spec: FineTuneJobSpec, inputs: Inputs, snapshot: Snapshot) -> EstimateP
         hyperparameters=spec.hyperparameters,
         precision=spec.precision,
         on_accelerator=spec.pod.accelerator is not None,
+        processes=spec.parallelism.nodes * (spec.pod.accelerators_per_pod or 1),
         capacity=capacity(spec, snapshot),
         model=base,
     )

@@ -2,8 +2,16 @@
 
 from typing import Any
 
-from martlet_api.contract import EXIT_USER_ERROR, Plan
+from martlet_api import labels
+from martlet_api.contract import (
+    EXIT_USER_ERROR,
+    MASTER_ENV,
+    MASTER_PORT,
+    NODE_RANK_ENV,
+    Plan,
+)
 from martlet_operator.naming import owned_labels, stage_name
+from martlet_operator.pods.states import INDEX_ANNOTATION
 
 Object = dict[str, Any]
 
@@ -27,15 +35,19 @@ def job(
     """A Job that retries what is worth retrying.
 
     A user's error ends it at once; so does a kill for want of memory, which would come again.
-    A pod that was evicted or drained does not count as a failure.
+    A pod that was evicted or drained does not count as a failure. Where Kueue queues the owner,
+    it says when the Job is suspended, and we do not.
     """
     metadata = _metadata(plan, stage, owner)
+    queue = queue_of(owner)
+    if queue:
+        metadata["labels"] = {**metadata["labels"], labels.QUEUE: queue}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            "suspend": suspend,
+            **({} if queue else {"suspend": suspend}),
             "backoffLimit": retries,
             "podFailurePolicy": {
                 "rules": [
@@ -53,6 +65,53 @@ def job(
                 "metadata": {"labels": metadata["labels"]},
                 "spec": {**template, "restartPolicy": "Never"},
             },
+        },
+    }
+
+
+def queue_of(owner: Object) -> str | None:
+    """Kueue's queue that a resource is labelled with."""
+    queue: str | None = owner["metadata"].get("labels", {}).get(labels.QUEUE)
+    return queue
+
+
+def together(work: Object, nodes: int) -> list[Object]:
+    """A Job whose pods work together: each has an index and finds the first by name, whether that
+    one is ready or not. A pod that is lost takes the others with it, so each may fail as often."""
+    if nodes == 1:
+        return [work]
+    metadata, spec = work["metadata"], work["spec"]
+    pods = spec["template"]["spec"]
+    first = f"{metadata['name']}-0.{metadata['name']}"
+    template = {**pods, "subdomain": metadata["name"], "containers": _told(pods, first)}
+    indexed = {
+        **spec,
+        "completionMode": "Indexed",
+        "completions": nodes,
+        "parallelism": nodes,
+        "backoffLimit": spec["backoffLimit"] * nodes,
+        "template": {**spec["template"], "spec": template},
+    }
+    return [_names(metadata), {**work, "spec": indexed}]
+
+
+def _told(pods: Object, first: str) -> list[Object]:
+    rank = {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX_ANNOTATION}']"}}
+    more = [{"name": MASTER_ENV, "value": first}, {"name": NODE_RANK_ENV, "valueFrom": rank}]
+    return [{**item, "env": [*item["env"], *more]} for item in pods["containers"]]
+
+
+def _names(metadata: Object) -> Object:
+    """A headless Service: names for the pods of one Job."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {"batch.kubernetes.io/job-name": metadata["name"]},
+            "ports": [{"name": "rendezvous", "port": MASTER_PORT, "protocol": "TCP"}],
         },
     }
 

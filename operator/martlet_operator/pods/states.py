@@ -12,6 +12,7 @@ from martlet_api.contract import EXIT_USER_ERROR, Termination
 
 Object = dict[str, Any]
 
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _SECRET = re.compile(r'secret "([^"]+)" not found')
@@ -31,6 +32,16 @@ class Trouble:
 
 def newest_first(pods: Iterable[Object]) -> list[Object]:
     return sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)
+
+
+def index_of(pod: Object) -> int:
+    """Which of the pods that work together this is; 0 for one that works alone."""
+    return int(pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION, "0"))
+
+
+def speaks(pod: Object) -> bool:
+    """Of pods that work together, the first has the progress and the result."""
+    return index_of(pod) == 0
 
 
 def container_statuses(pod: Object) -> Iterator[Object]:

@@ -18,7 +18,7 @@ Object = dict[str, Any]
 Reference = tuple[str, str]
 
 _OWNED_KINDS = {
-    "FineTuneJob": ("Job", "ConfigMap"),
+    "FineTuneJob": ("Job", "ConfigMap", "Service"),
     "EvalRun": ("Job", "ConfigMap"),
     "QuantizedModel": ("Job", "ConfigMap"),
     "InferenceService": ("Job", "ConfigMap", "Deployment", "Service", "HTTPRoute"),

@@ -48,7 +48,8 @@ def alternatives(plan: EstimatePlan, needs: Needs, room: int) -> Iterator[tuple[
 def _settings(plan: EstimatePlan) -> Iterator[Setting]:
     params = plan.hyperparameters
     least = 2 if plan.method == "KTO" else 1
-    divisors = [n for n in (1, 2, 4, 8, _MOST_ROWS) if params.global_batch_size % n == 0]
+    own = params.global_batch_size // plan.processes
+    divisors = [n for n in (1, 2, 4, 8, _MOST_ROWS) if own % n == 0]
     rows = [params.micro_batch_size] if params.micro_batch_size else divisors
     switches = {"Enabled": [True], "Disabled": [False], "Auto": [False, True]}
     for checkpointing in switches[params.gradient_checkpointing]:

@@ -68,6 +68,9 @@ def rehearse(
     with mode:
         found = _with_reference(measured(trainer, live, plan), plan)
     found = _while_answering(found, trainer, plan, setting)
+    if plan.processes > 1:
+        # DDP gathers gradients in buckets beside them.
+        found = replace(found, gradients=2 * found.gradients)
     return _quantized(found, trainer.model) if plan.tuner.type == "QLoRA" else found
 
 
@@ -151,7 +154,7 @@ def task_of(
 def settled(plan: EstimatePlan, setting: Setting) -> Hyperparameters:
     """The settings to rehearse with: at most two passes a step, since a third holds no more."""
     params = plan.hyperparameters
-    rows = params.global_batch_size
+    rows = max(params.global_batch_size // plan.processes, setting.micro_batch_size)
     if plan.method not in REWARDED:
         rows = min(rows, 2 * setting.micro_batch_size)
     return params.model_copy(
@@ -183,7 +186,7 @@ def _while_answering(found: Memory, trainer: Any, plan: EstimatePlan, setting: S
     params, config = plan.hyperparameters, trainer.model.config.get_text_config()
     rows = 2 * setting.micro_batch_size
     if plan.method != "OnlineDPO":
-        rows = params.global_batch_size
+        rows = params.global_batch_size // plan.processes
     tokens = rows * (params.max_length + (params.max_completion_length or COMPLETION))
     cache = tokens * _cached_bytes(config, next(trainer.model.parameters()).element_size())
     return replace(found, activations=max(found.activations, cache - found.gradients))

@@ -1,7 +1,7 @@
 """Checkpoints: folders that appear whole or not at all, and the newest of them that is whole.
 
-The trainer writes into ``.partial``; once all is written, the folder gets its manifest and its
-name. What the pod died over is swept away by the next attempt.
+The trainer writes into ``.partial``; once every process has written its part, the folder gets its
+manifest and its name. What the pod died over is swept away by the next attempt.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from martlet_runtime.artifacts import manifest, seal
 from martlet_runtime.errors import UserError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
+from martlet_runtime.train import world
 
 _PARTIAL = ".partial"
 _PREFIX = "checkpoint-"
@@ -56,6 +57,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
                 print(f"Passing over a checkpoint: {difference}.", flush=True)
                 continue
             self._tell(path)
+            print(f"Goes on from step {_step(path)}.", flush=True)
             return path
         raise UserError(
             Reason.CHECKPOINT_INVALID,
@@ -65,12 +67,17 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
 
     def prepare(self) -> None:
         """Sweeps away what an earlier attempt left half written."""
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
+        if world.rank() == 0:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            self.partial.mkdir(parents=True)
+        world.barrier()
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """All of it is written."""
-        self._finish(self.partial / f"{_PREFIX}{state.global_step}")
+        """Once all processes have written their parts."""
+        world.barrier()
+        if world.rank() == 0:
+            self._finish(self.partial / f"{_PREFIX}{state.global_step}")
+        world.barrier()
 
     def remove(self) -> None:
         """The artifact is there: nobody goes on from a checkpoint any more."""
@@ -106,7 +113,8 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
                 "spec.retry.",
             ) from error
         finally:
-            shutil.rmtree(self.partial, ignore_errors=True)
+            if world.rank() == 0:
+                shutil.rmtree(self.partial, ignore_errors=True)
 
 
 def _step(path: Path) -> int:

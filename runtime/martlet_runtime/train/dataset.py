@@ -8,10 +8,11 @@ from typing import Any
 from datasets import Dataset, concatenate_datasets
 from datasets.exceptions import DatasetGenerationError
 
+from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan
 from martlet_runtime.data import BadRows, read_training
 from martlet_runtime.data.mixing import mixed, split
-from martlet_runtime.errors import FlowError
+from martlet_runtime.errors import FlowError, UserError
 from martlet_runtime.paths import Paths
 
 Row = dict[str, Any]
@@ -30,7 +31,17 @@ def read(plan: Plan, paths: Paths, render: Render) -> tuple[Dataset, Dataset | N
     known = {item.name: _on_disk(item, paths, bad, render) for item in inputs}
     kept = known.pop(_VALIDATION, None)
     training, held = _arranged(plan, [item for item in inputs if item.name in known], known)
+    _check_enough(training, plan.train.processes)
     return training, kept or held
+
+
+def _check_enough(rows: Dataset, processes: int) -> None:
+    if len(rows) < processes:
+        raise UserError(
+            Reason.DATASET_INVALID,
+            f"There are {len(rows)} rows for {processes} processes: each needs one of its own. "
+            "Lower spec.parallelism.nodes, or bring more rows.",
+        )
 
 
 def _arranged(

@@ -12,7 +12,7 @@ from martlet_runtime import artifacts
 from martlet_runtime.loading import load_teacher, load_tokenizer
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
-from martlet_runtime.train import dataset, finite, weights
+from martlet_runtime.train import dataset, finite, weights, world
 from martlet_runtime.train.checkpoints import Checkpoints
 from martlet_runtime.train.methods import METHODS
 from martlet_runtime.train.precision import dtype_of
@@ -31,10 +31,14 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     train = plan.train
     if done := _done_before(paths, train):
         return _ended(done)
+    world.join(train)
     artifacts.check_writable(paths, train.output)
     checkpoints = Checkpoints(paths, train.output.uri, train.checkpoint, report)
-    trainer, progress = _train(plan, paths, report, checkpoints)
-    result = _write(trainer, progress, train, paths)
+    with world.lost_peers_told():
+        trainer, progress = _train(plan, paths, report, checkpoints)
+        result = _write(trainer, progress, train, paths)
+    if result is None:
+        return _other_ended()
     checkpoints.remove()
     return _ended(result)
 
@@ -56,8 +60,12 @@ def _train(
     return trainer, progress
 
 
-def _write(trainer: Any, progress: Progress, train: TrainPlan, paths: Paths) -> TrainResult:
-    """The artifact, with how training went beside the weights."""
+def _write(trainer: Any, progress: Progress, train: TrainPlan, paths: Paths) -> TrainResult | None:
+    """The artifact, with how training went beside the weights. The first process writes it; the
+    others wait, so that none is gone while it is needed."""
+    if world.rank() != 0:
+        world.barrier()
+        return None
     told = {
         "steps": trainer.state.global_step,
         "loss": progress.loss,
@@ -69,6 +77,7 @@ def _write(trainer: Any, progress: Progress, train: TrainPlan, paths: Paths) -> 
         (folder / TRAINING).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
     written = artifacts.write(paths, train.output, weights.kind(train), weights.base(train), build)
+    world.barrier()
     return _result(paths, written, told)
 
 
@@ -99,6 +108,15 @@ def _ended(result: TrainResult) -> Termination:
     )
 
 
+def _other_ended() -> Termination:
+    return Termination(
+        flow="train",
+        succeeded=True,
+        reason=Reason.SUCCEEDED,
+        message=f"Process {world.rank()} is done; the first one has the result.",
+    )
+
+
 def _task(
     plan: Plan, train: TrainPlan, paths: Paths, callbacks: tuple[Any, ...], output: Path
 ) -> Task:
@@ -121,6 +139,7 @@ def _task(
         output=output,
         scratch=paths.work,
         callbacks=(*callbacks, *tuner.callbacks()),
+        processes=train.processes,
         rewards=tuple(train.rewards),
         teacher=load_teacher(paths, dtype) if train.method == "GKD" else None,
     )

@@ -8,10 +8,12 @@ from transformers import TrainerCallback
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import RetryableError
+from martlet_runtime.train import world
 
 
 class Stop(TrainerCallback):  # type: ignore[misc]
-    """The signal is only noted; between two steps all is whole."""
+    """The signal is only noted; between two steps all is whole. All processes stop at the same
+    step, whichever of them was told."""
 
     def __init__(self) -> None:
         self._told = False
@@ -21,7 +23,7 @@ class Stop(TrainerCallback):  # type: ignore[misc]
         signal.signal(signal.SIGTERM, self._tell)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._told and state.global_step < state.max_steps:
+        if world.any_of(self._told) and state.global_step < state.max_steps:
             self._stopped_at = state.global_step
             control.should_save = True
             control.should_training_stop = True

@@ -35,6 +35,7 @@ class Task:
     output: Path
     scratch: Path
     callbacks: tuple[Any, ...]
+    processes: int = 1
     rewards: tuple[Reward, ...] = ()
     teacher: Any = None
 
@@ -80,7 +81,7 @@ class Task:
             "learning_rate": self.learning_rate,
             "per_device_train_batch_size": rows,
             "per_device_eval_batch_size": rows,
-            "gradient_accumulation_steps": params.global_batch_size // rows,
+            "gradient_accumulation_steps": params.global_batch_size // (rows * self.processes),
             "gradient_checkpointing": self.gradient_checkpointing,
             "weight_decay": params.weight_decay,
             "warmup_steps": params.warmup_ratio,
@@ -92,6 +93,8 @@ class Task:
             "seed": params.seed,
             "bf16": self.dtype == torch.bfloat16,
             "use_cpu": on_cpu,
+            "ddp_backend": ("gloo" if on_cpu else "nccl") if self.processes > 1 else None,
+            "ddp_find_unused_parameters": False if self.processes > 1 else None,
             "dataloader_pin_memory": not on_cpu,
             "save_strategy": "steps",
             "save_steps": self.checkpoint.every_steps,

@@ -614,3 +614,62 @@ def test_wherever_it_is(state, stage, phase, job, suspend, page, seconds) -> Non
         assert (new["lastTransitionTime"] == (old or {}).get("lastTransitionTime")) == same or (
             seconds == 0
         )
+
+
+# Pods that work together, and Kueue
+
+
+def indexed(owner: Object, run: str, index: int, code: int | None, text: str = "") -> Object:
+    """A pod of a Job whose pods work together; ``code`` is None while it runs."""
+    state = ended(code, text) if code is not None else RUNNING
+    phase = {None: "Running", 0: "Succeeded"}.get(code, "Failed")
+    found = stage_pod(
+        owner, run, "train", phase=phase, containers=[container_status("train", state)],
+        name=f"pod-{index}-{code}",
+    )  # fmt: skip
+    key = "batch.kubernetes.io/job-completion-index"
+    found["metadata"]["annotations"] = {key: str(index)}
+    return found
+
+
+TOGETHER = {"parallelism": {"nodes": 2}}
+
+
+def test_the_first_of_several_pods_has_the_result() -> None:
+    live, run, _ = locked(resource("FineTuneJob", **TOGETHER))
+    other = json.dumps(said("train"))
+    pods = [indexed(live, run, 1, 0, other), indexed(live, run, 0, None)]
+    job = stage_job(live, run, "train")
+    assert ready(decide(live, pods=pods, owned=[job]))[1] == "Training"
+    pods = [pods[0], indexed(live, run, 0, 0, json.dumps(work_told("FineTuneJob")))]
+    assert ready(decide(live, pods=pods, owned=[job]))[1] == "Succeeded"
+
+
+def test_a_lost_pod_takes_the_others_with_it_and_is_one_attempt() -> None:
+    live, run, _ = locked(resource("FineTuneJob", **TOGETHER))
+    lost = json.dumps(said("train", "PeerLost", "Another pod of the run was lost."))
+    pods = [indexed(live, run, index, 75, lost) for index in (0, 1)]
+    decision = decide(live, pods=pods, owned=[stage_job(live, run, "train")])
+    _, reason, message = ready(decision)
+    assert reason == "Retrying"
+    assert message.startswith("Attempt 1 failed (PeerLost)")
+
+
+def queued(**spec: Any) -> Object:
+    live = resource("FineTuneJob", **spec)
+    live["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpus"}
+    return live
+
+
+def test_kueue_s_queue_is_told_and_nobody_else_holds_the_job() -> None:
+    _, _, decision = locked(queued())
+    (job,) = (item for item in desired(decision, "Job"))
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+    assert "suspend" not in job["spec"]
+
+
+def test_a_queued_run_that_is_suspended_gives_its_job_back() -> None:
+    _, run, decision = locked(queued(suspend=True))
+    assert ready(decision)[1] == "Suspended"
+    assert desired(decision, "Job") == []
+    assert not keeps(decision, RUN, run)

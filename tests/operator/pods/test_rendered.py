@@ -64,6 +64,12 @@ RENDERED = {
     "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
     "train": lambda: batch("FineTuneJob"),
     "train-accelerated": lambda: batch("FineTuneJob", pod=EVERYTHING),
+    "train-together": lambda: batch(
+        "FineTuneJob",
+        parallelism={"nodes": 2},
+        hyperparameters={"microBatchSize": 4},
+        retries={"limit": 2},
+    ),
     "evaluate": lambda: batch("EvalRun"),
     "quantize": lambda: batch("QuantizedModel"),
     "service": service,
