@@ -15,6 +15,7 @@ from martlet_operator.batch.kind import BatchKind, Finished, spec_identity
 from martlet_operator.batch.preflight import preflight_objects
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, find, phase, timestamp, with_condition
+from martlet_operator.inputs.audit_line import audit_line
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.references import Waiting, circle
 from martlet_operator.inputs.wanted import Inputs, gather, model_of
@@ -222,11 +223,8 @@ class _Step:
         return [plan_map(plan, stage, owner), *together(work, self.kind.nodes(self.spec))]
 
     def _record_inputs(self, inputs: Inputs) -> None:
-        locked = Ready(
-            "True",
-            Reason.REVISIONS_LOCKED,
-            "; ".join(f"{link.name} {link.digest[:19]}" for link in inputs.made_from) + ".",
-        )
+        text = audit_line(self.snapshot.resource, inputs)
+        locked = Ready("True", Reason.REVISIONS_LOCKED, text)
         self._condition(ConditionType.RESOLVED, locked)
         self.status = self.status.model_copy(update={"made_from": inputs.made_from})
 

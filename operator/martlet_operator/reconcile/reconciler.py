@@ -146,16 +146,19 @@ class Reconciler:
         await self._tell(resource, status)
 
     async def _tell(self, resource: Object, status: Any) -> None:
-        ready = find(status.conditions, ConditionType.READY)
-        former = _former_ready(resource)
-        if ready is None or (former and former.reason == ready.reason):
-            return
-        kind = "Warning" if ready.status in _WARNING_STATES else "Normal"
-        new = events.event(resource, kind, ready.reason, ready.message, datetime.now(UTC))
+        """That Ready has another reason; and what was locked for whom, once for each run."""
+        for kind in (ConditionType.RESOLVED, ConditionType.READY):
+            now, former = find(status.conditions, kind), _former(resource, kind)
+            if now and not (former and former.reason == now.reason):
+                await self._record(resource, now)
+
+    async def _record(self, resource: Object, now: Condition) -> None:
+        kind = "Warning" if now.status in _WARNING_STATES else "Normal"
+        new = events.event(resource, kind, now.reason, now.message, datetime.now(UTC))
         try:
             await events.record(self._client, new)
         except Conflict:
-            log.debug("this was told already within the second: %s", ready.reason)
+            log.debug("this was told already within the second: %s", now.reason)
         except Refused as error:
             log.warning("Event about %s was refused: %s", resource["metadata"]["name"], error)
 
@@ -179,7 +182,7 @@ def _refused(snapshot: Snapshot, decision: Decision, error: Refused | NotFound) 
     what would have been said."""
     text = f"The API server refused what this needs: {error.message} It is tried again."
     reason = Reason.NAME_TAKEN if isinstance(error, NameTaken) else Reason.REFUSED_BY_API
-    former = _former_ready(snapshot.resource)
+    former = _former(snapshot.resource, ConditionType.READY)
     others = [c for c in decision.status.conditions or [] if c.type != ConditionType.READY]
     status = decision.status.model_copy(
         update={"conditions": [*others, *([former] if former else [])]}
@@ -188,9 +191,9 @@ def _refused(snapshot: Snapshot, decision: Decision, error: Refused | NotFound) 
     return with_ready(status, ready, snapshot.generation, datetime.now(UTC), finished=False)
 
 
-def _former_ready(resource: Object) -> Condition | None:
+def _former(resource: Object, kind: ConditionType) -> Condition | None:
     found = (resource.get("status") or {}).get("conditions", [])
-    return find(_CONDITIONS.validate_python(found), ConditionType.READY)
+    return find(_CONDITIONS.validate_python(found), kind)
 
 
 def _has_labels(item: Object, labels: dict[str, str]) -> bool:

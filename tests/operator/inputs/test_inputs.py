@@ -3,10 +3,12 @@
 import itertools
 from typing import Any
 
+import pytest
 from operator_builders import artifact, digest, from_, resolved_input, resource, with_artifact
 
 from martlet_api.references import DatasetSource, ModelSource
 from martlet_api.runs import Artifact, ResolvedInput
+from martlet_operator.inputs.audit_line import audit_line
 from martlet_operator.inputs.models import KnownModel, from_artifact
 from martlet_operator.inputs.references import Waiting, circle, reference_of, referenced_model
 from martlet_operator.inputs.wanted import WantedDataset, gather, model_of
@@ -100,3 +102,18 @@ def test_a_suite_of_the_longest_name_can_be_an_input() -> None:
     data = WantedDataset(f"suite-{'x' * 63}", DATA.source, "Evaluation", "general_qa")
     inputs = gather(BY_URI, None, [data], [found("model"), found(data.name)])
     assert inputs.made_from[1].name == data.name
+
+
+@pytest.mark.parametrize(
+    ("owner", "who"),
+    [("team-a", "team-a asked for"), (None, "No owner (label martlet.dev/owner) asked for")],
+)
+def test_the_audit_line_says_who_asked_for_what(owner: str | None, who: str) -> None:
+    labels = {"martlet.dev/owner": owner} if owner else {}
+    model, data = found("model", commit="a" * 40), found("data", "pvc://d/x.jsonl")
+    inputs = gather(ModelSource(uri="hf://org/m"), None, [DATA], [model, data])
+    line = audit_line({"metadata": {"labels": labels}}, inputs)
+    assert line == (
+        f"{who} model hf://org/m at aaaaaaaaaaaa {model.digest[:19]}; "
+        f"data pvc://d/x.jsonl {data.digest[:19]}."
+    )

@@ -212,7 +212,7 @@ def test_an_answer_that_may_change_is_given_to_the_loop(status: int) -> None:
 
 def test_an_event_for_each_change_of_reason_and_no_other(road: FakeClient) -> None:
     told = [e["reason"] for e in road.find("Event") if e["involvedObject"]["name"] == "tune"]
-    assert sorted(told) == ["Resolving", "Succeeded", "Training"]
+    assert sorted(told) == ["Resolving", "RevisionsLocked", "Succeeded", "Training"]
 
 
 def test_a_new_message_alone_is_no_event() -> None:
