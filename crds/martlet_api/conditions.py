@@ -50,6 +50,7 @@ class Reason(StrEnum):
 
     # Fits.
     ESTIMATE_WITHIN_CAPACITY = "EstimateWithinCapacity"
+    ESTIMATE_FAILED = "EstimateFailed"
     CAPACITY_UNKNOWN = "CapacityUnknown"
 
     # Ready is False: what to do next is in the message.

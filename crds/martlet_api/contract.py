@@ -226,6 +226,8 @@ class Termination(StatusModel):
     rejected: RejectedRows | None = None
     audit: AuditSample | None = None
     estimate: Estimate | None = None
+    estimate_failure: str | None = None
+    """What went wrong in estimating, which is no reason not to train."""
     train: TrainResult | None = None
     evaluate: EvaluateResult | None = None
     quantize: QuantizeResult | None = None

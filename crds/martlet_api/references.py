@@ -123,7 +123,11 @@ class Output(ApiModel):
             "self.uri == oldSelf.uri",
             "output.uri cannot be changed: earlier artifacts stay where others found them; "
             "create a new resource to write somewhere else",
-        )
+        ),
+        (
+            "!self.uri.contains('/../') && !self.uri.endsWith('/..')",
+            "output.uri must not lead out of its claim by ..; name the folder itself",
+        ),
     )
 
     uri: OutputUri

@@ -1,6 +1,7 @@
 """Preflight: resolves every name to a commit and a digest, and checks what it finds."""
 
 import tempfile
+import traceback
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +13,12 @@ from martlet_runtime import models
 from martlet_runtime.artifacts import Listing
 from martlet_runtime.data import Audit, BadRows, rejected
 from martlet_runtime.data.checking import count_rows
+from martlet_runtime.errors import FlowError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 from martlet_runtime.sources import Source, source_of
+
+_SHOWN = 300
 
 
 class Rows(NamedTuple):
@@ -29,22 +33,29 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     rows = Rows(BadRows(plan.rows), Audit(plan.rows))
     resolved = [lock(wanted, paths, rows) for wanted in plan.inputs]
     names = ", ".join(item.name for item in resolved)
+    left_out = rejected.write(plan.rows, rows.bad.rejected, paths)
+    sample = rows.audit.write(paths)
+    estimate, failure = _estimate(plan, resolved, paths)
     return Termination(
         flow="preflight",
         succeeded=True,
         reason=Reason.REVISIONS_LOCKED,
         message=f"Locked {names}.",
         resolved=resolved,
-        rejected=rejected.write(plan.rows, rows.bad.rejected, paths),
-        audit=rows.audit.write(paths),
-        estimate=_estimate(plan, resolved, paths),
+        rejected=left_out,
+        audit=sample,
+        estimate=estimate,
+        estimate_failure=failure,
     )
 
 
-def _estimate(plan: Plan, resolved: list[ResolvedInput], paths: Paths) -> Estimate | None:
-    """What the work needs, of the configurations of its models. Imported here: it needs torch."""
+def _estimate(
+    plan: Plan, resolved: list[ResolvedInput], paths: Paths
+) -> tuple[Estimate | None, str | None]:
+    """What the work needs, of the configurations of its models, or why that cannot be told: a
+    model may do what cannot be pretended, and train all the same. Imported here: it needs torch."""
     if plan.estimate is None:
-        return None
+        return None, None
     from martlet_runtime.estimate import flow
 
     commits = {item.name: item.commit for item in resolved}
@@ -53,7 +64,13 @@ def _estimate(plan: Plan, resolved: list[ResolvedInput], paths: Paths) -> Estima
         commit = wanted.commit or commits.get(wanted.name)
         locked = wanted.model_copy(update={"commit": commit})
         source_of(locked).bring_configuration(locked, paths, paths.inputs / wanted.name)
-    return flow.run(plan.estimate, paths)
+    try:
+        return flow.run(plan.estimate, paths), None
+    except FlowError:
+        raise
+    except Exception as error:  # noqa: BLE001 - told in the Fits condition
+        traceback.print_exc()
+        return None, f"{type(error).__name__}: {str(error)[:_SHOWN]}"
 
 
 def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput:

@@ -124,6 +124,8 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("more than half for validation", FTJ, {"spec.validation": {"fraction": 0.9}},
      ("spec.validation.fraction", "less than or equal to 0.5")),
     ("output to a hub", FTJ, {"spec.output.uri": "hf://a/b"}, ("spec.output.uri", "^pvc://")),
+    ("an output outside its claim", FTJ, {"spec.output.uri": "pvc://models/../x"},
+     ("spec.output", "output.uri must not lead out of its claim by ..")),
     ("no output", FTJ, {"spec.output": None}, ("spec.output", "Required value")),
     ("too many retries", FTJ, {"spec.retries": {"limit": 21}},
      ("spec.retries.limit", "less than or equal to 20")),

@@ -44,6 +44,12 @@ def fits(told: Termination) -> Ready | None:
     """The Fits condition."""
     if told.reason == Reason.INSUFFICIENT_MEMORY:
         return Ready("False", Reason.INSUFFICIENT_MEMORY, told.message)
+    if told.estimate_failure:
+        text = (
+            f"The memory could not be estimated ({told.estimate_failure}); training begins without "
+            "knowing. The log of the preflight pod has the whole story, for a report to Martlet."
+        )
+        return Ready("Unknown", Reason.ESTIMATE_FAILED, text)
     if told.estimate is None:
         return None
     needed = f"Needs {_gib(told.estimate.per_accelerator)}"

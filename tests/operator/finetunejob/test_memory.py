@@ -96,6 +96,18 @@ def test_unknown_memory_is_said_to_be_unknown() -> None:
     assert ready(decision)[1] == "Training"
 
 
+def test_what_cannot_be_estimated_is_trained_all_the_same() -> None:
+    live = resource("FineTuneJob")
+    begun, run = started(live)
+    told = json.dumps({**preflight_told("FineTuneJob"), "estimateFailure": "KeyError: x"})
+    pods = [finished_pod(live, run, "preflight", 0, told)]
+    decision = decide(begun, pods=pods, owned=[stage_job(live, run, "preflight")])
+    status, reason, message = condition(decision, "Fits")
+    assert (status, reason) == ("Unknown", "EstimateFailed")
+    assert "(KeyError: x); training begins without knowing" in message
+    assert ready(decision)[1] == "Training"
+
+
 def test_a_dry_run_stops_after_the_estimate_and_goes_on_when_told() -> None:
     begun, run, decision = checked(ESTIMATE, dryRun=True)
     assert ready(decision)[:2] == ("Unknown", "DryRun")

@@ -15,13 +15,15 @@ sys.path.append(str(Path(__file__).parents[3] / "bench"))
 from small_models import make, plan_of
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import EstimatePlan
+from martlet_api.contract import EstimatePlan, Plan
 from martlet_api.training import Tuner
+from martlet_runtime import preflight
 from martlet_runtime.errors import UserError
 from martlet_runtime.estimate import flow
 from martlet_runtime.estimate.choosing import alternatives, choose
 from martlet_runtime.estimate.rehearsal import Memory, Setting
 from martlet_runtime.paths import Paths
+from martlet_runtime.report import Report
 
 pytestmark = pytest.mark.torch
 
@@ -107,3 +109,32 @@ def test_what_cannot_fit_is_refused_with_numbers_and_a_mend(tmp_path: Path) -> N
     message = caught.value.message
     assert "Training needs 1.25 GiB and the container has 1.23 GiB: weights 2 MiB" in message
     assert "What would fit: hyperparameters.maxLength 256" in message
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(KeyError("odd"), "KeyError: 'odd'"), (UserError(Reason.MODEL_INVALID, "no"), None)],
+)
+def test_an_estimate_that_fails_is_told_and_holds_nothing_up(
+    error: Exception, told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But what is wrong with the user's model is an error, here as in training."""
+    make(tmp_path / "volumes/models", 128, 2, 500)
+    (tmp_path / "volumes/models/base").symlink_to(tmp_path / "volumes/models/model")
+    paths = Paths(tmp_path / "inputs", tmp_path / "work", tmp_path / "volumes")
+    for folder in (paths.inputs, paths.work):
+        folder.mkdir()
+    plan = Plan(kind="FineTuneJob", namespace="n", name="x", run="r", estimate=plan_of("SFT", LORA))
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(flow, "rehearse", fail)
+    if told is None:
+        with pytest.raises(UserError):
+            preflight.run(plan, paths, Report())
+        return
+    ended = preflight.run(plan, paths, Report())
+    assert ended.succeeded
+    assert ended.estimate is None
+    assert ended.estimate_failure == told
