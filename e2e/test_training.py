@@ -26,7 +26,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 words = ['a', '</s>', *(f'w{n}' for n in range(30))]
 made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token='a'))
 made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-template = '{% for m in messages %}{{ m["content"] }} {% endfor %}</s>'
+template = '{% for m in messages %}{{ m["content"] }} </s> {% endfor %}'
 PreTrainedTokenizerFast(tokenizer_object=made, eos_token='</s>', pad_token='</s>',
                         chat_template=template).save_pretrained('/mnt/pvc/data/model')
 torch.manual_seed(0)
