@@ -17,7 +17,7 @@ from martlet_api.contract import EstimatePlan
 from martlet_api.training import REWARDED, Tuner
 from martlet_runtime.estimate.rehearsal import Memory, Setting, rehearse
 
-SHAPES = {"4 M": (256, 4), "23 M": (512, 8)}
+SHAPES = {"4 M": (256, 4), "22 M": (512, 8)}
 LORA, FULL = Tuner(rank=8), Tuner(type="Full")
 TUNERS = {
     "LoRA": LORA,
