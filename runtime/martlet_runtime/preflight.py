@@ -22,20 +22,27 @@ _SHOWN = 300
 
 
 class Rows(NamedTuple):
-    """What looks at the rows of all data files."""
+    """What looks at the rows of all data files, and the folder that they are brought to, each under
+    its input's name."""
 
     bad: BadRows
     audit: Audit
+    folder: Path
 
 
 def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     """Locks the plan's inputs, all of them or none, and writes what people shall see of rows."""
-    rows = Rows(BadRows(plan.rows), Audit(plan.rows))
+    with tempfile.TemporaryDirectory(dir=paths.work) as scratch:
+        return _run(plan, paths, Path(scratch))
+
+
+def _run(plan: Plan, paths: Paths, scratch: Path) -> Termination:
+    rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch)
     resolved = [lock(wanted, paths, rows) for wanted in plan.inputs]
     names = ", ".join(item.name for item in resolved)
     left_out = rejected.write(plan.rows, rows.bad.rejected, paths)
     sample = rows.audit.write(paths)
-    estimate, failure = _estimate(plan, resolved, paths)
+    estimate, failure = _estimate(plan, resolved, paths, scratch)
     return Termination(
         flow="preflight",
         succeeded=True,
@@ -50,10 +57,11 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
 
 
 def _estimate(
-    plan: Plan, resolved: list[ResolvedInput], paths: Paths
+    plan: Plan, resolved: list[ResolvedInput], paths: Paths, data: Path
 ) -> tuple[Estimate | None, str | None]:
     """What the work needs, of the configurations of its models, or why that cannot be told: a
-    model may do what cannot be pretended, and train all the same. Imported here: it needs torch."""
+    model may do what cannot be pretended, and train all the same. Rows that the model's template
+    does not take are an error before an accelerator is asked for. Imported here: it needs torch."""
     if plan.estimate is None:
         return None, None
     from martlet_runtime.estimate import flow
@@ -64,6 +72,7 @@ def _estimate(
         commit = wanted.commit or commits.get(wanted.name)
         locked = wanted.model_copy(update={"commit": commit})
         source_of(locked).bring_configuration(locked, paths, paths.inputs / wanted.name)
+    flow.check_rows(plan, paths, data)
     try:
         return flow.run(plan.estimate, paths), None
     except FlowError:
@@ -75,7 +84,7 @@ def _estimate(
 
 def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput:
     """One input, resolved, hashed and checked."""
-    rows = rows or Rows(BadRows(), Audit())
+    rows = rows or Rows(BadRows(), Audit(), paths.work)
     source = source_of(wanted)
     commit = source.resolve(wanted, paths)
     locked = wanted.model_copy(update={"commit": commit})
@@ -85,14 +94,14 @@ def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput
         if wanted.kind == "Model":
             models.check([file.path for file in listing.files], wanted.uri)
         else:
-            count = _count(source, locked, paths, Path(scratch), rows)
+            count = _count(source, locked, paths, rows)
     found = _resolved(wanted, commit, listing, count)
     left_out = len(rows.bad.rejected) - before
     return found.model_copy(update={"rejected_rows": left_out or None})
 
 
-def _count(source: Source, locked: Input, paths: Paths, scratch: Path, rows: Rows) -> int | None:
-    target = scratch / "dataset"
+def _count(source: Source, locked: Input, paths: Paths, rows: Rows) -> int | None:
+    target = rows.folder / locked.name
     source.bring(locked, paths, target)
     return count_rows(target, locked, rows.bad, rows.audit)
 

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import EstimatePlan
+from martlet_api.contract import EstimatePlan, Plan
 from martlet_api.finetunejob import Estimate
+from martlet_runtime.data import BadRows, read_training
 from martlet_runtime.errors import UserError
 from martlet_runtime.estimate.choosing import Choice, alternatives, choose
 from martlet_runtime.estimate.rehearsal import Memory, Setting, rehearse
@@ -40,6 +41,19 @@ def run(plan: EstimatePlan, paths: Paths) -> Estimate:
             assert room is not None
             raise _refusal(plan, choice, list(islice(alternatives(plan, needs, room), _TOLD)))
     return _estimate(plan, choice, precision)
+
+
+def check_rows(plan: Plan, paths: Paths, folder: Path) -> None:
+    """Renders every row as training will; the first that cannot be is an error. ``folder`` has the
+    data files under their inputs' names."""
+    assert plan.estimate is not None
+    method, bad = METHODS[plan.estimate.method], BadRows(plan.rows)
+    tokenizer = load_tokenizer(paths, chats=method.chats)
+    length = plan.estimate.hyperparameters.max_length
+    for item in plan.inputs:
+        if item.kind == "Dataset":
+            for row in read_training(folder / item.name, item, bad):
+                list(method.render(tokenizer, row, length))
 
 
 def _needs(dtype: torch.dtype, tokenizer: Any, inputs: Path, scratch: Path) -> Any:
