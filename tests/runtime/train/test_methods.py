@@ -13,7 +13,7 @@ from peft import PeftModel
 from trainer_builders import lay_out, train_plan
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from martlet_api.training import ROWS_OF, Reward
+from martlet_api.training import ROWS_OF, Reward, Tuner
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 from martlet_runtime.train import flow
@@ -144,6 +144,31 @@ def test_it_gets_better_and_what_it_wrote_is_what_it_trained(
     loaded = PeftModel.from_pretrained(base, paths.of_claim(ended.train.artifact.uri))
     wanted = outputs(kept.trainer.model, tokenizer)
     torch.testing.assert_close(outputs(loaded, tokenizer), wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["DPO", "KTO", "GRPO", "OnlineDPO"])
+def test_a_whole_model_is_held_to_what_it_was(
+    method: str, village: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reference is a model of its own, which does not learn."""
+    kept, paths, case = Kept(monkeypatch), prepared(tmp_path, village, method), CASES[method]
+    params = {**case.get("params", {}), "max_steps": 2, "learning_rate": 1e-3}
+    plan = train_plan(
+        method.lower(),
+        method=method,
+        tuner=Tuner(type="Full"),
+        hyperparameters=params,
+        rewards=case.get("rewards", []),
+    )
+    ended = flow.run(plan, paths, Report())
+    assert ended.train is not None
+    assert ended.train.artifact.format == "safetensors"
+    base = AutoModelForCausalLM.from_pretrained(village / "base", dtype=torch.float32)
+    was, learnt = base.state_dict(), kept.trainer.model.state_dict()
+    reference = kept.trainer.ref_model.state_dict()
+    name = "model.layers.0.mlp.up_proj.weight"
+    torch.testing.assert_close(reference[name], was[name])
+    assert not torch.equal(learnt[name], was[name])
 
 
 def test_gkd_learns_on_answers_of_its_own(

@@ -28,7 +28,7 @@ def trainer(task: Task) -> OnlineDPOTrainer:
     )
     return OnlineDPOTrainer(
         args=config,
-        reward_funcs=rewards.functions(task.rewards, task.tokenizer),
+        reward_funcs=prompts.rewarded(task),
         ref_model=reference.copied(task),
         **task.given(),
     )

@@ -1,17 +1,20 @@
 """Rows of questions, for the methods that let the model answer and reward the answers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from martlet_api.conditions import Reason
 from martlet_api.training import Hyperparameters
 from martlet_runtime.errors import UserError
 from martlet_runtime.rendering import count_prompt
+from martlet_runtime.train import rewards
 from martlet_runtime.train.methods.base import Row
+from martlet_runtime.train.task import Task
 
 COMPLETION = 512
 """Tokens of an answer where the spec leaves them out."""
+_BETA, _GENERATIONS, _TEMPERATURE = 0.04, 8, 0.9
 
 
 def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
@@ -25,6 +28,23 @@ def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
             f"{prompt[-1]['content'][:80]!r}. Raise it, or take the row out.",
         )
     yield {"prompt": prompt, "row": json.dumps(row["row"], ensure_ascii=False, default=str)}
+
+
+def several_answers(task: Task) -> dict[str, Any]:
+    """The settings that GRPO and RLOO share, with ms-swift's defaults."""
+    params = task.hyperparameters
+    return {
+        "beta": task.setting(params.beta, _BETA),
+        "num_generations": params.num_generations or _GENERATIONS,
+        "max_completion_length": params.max_completion_length or COMPLETION,
+        "temperature": task.setting(params.temperature, _TEMPERATURE),
+        "reward_weights": rewards.weights(task.rewards),
+    }
+
+
+def rewarded(task: Task) -> list[Callable[..., list[float]]]:
+    """TRL's ``reward_funcs``."""
+    return rewards.functions(task.rewards, task.tokenizer)
 
 
 def longest(max_length: int) -> Row:

@@ -13,8 +13,8 @@ def copied(task: Task) -> Any:
 
 def on_disk(task: Task) -> None:
     """TRL's GRPO and RLOO read the reference from the model's own path, which is not what learns
-    once an adapter was merged into it."""
-    if not task.learns_whole:
+    once an adapter was merged into it. Without beta there is none."""
+    if not task.learns_whole or task.hyperparameters.beta == 0:
         return
     folder = task.scratch / "reference"
     task.model.save_pretrained(folder)
