@@ -31,12 +31,13 @@ shape = {'hidden_size': 32, 'intermediate_size': 64, 'num_hidden_layers': 1, 'vo
 heads = {'num_attention_heads': 2, 'num_key_value_heads': 2}
 config = {'model_type': 'qwen2', 'architectures': ['Qwen2ForCausalLM'], **shape, **heads}
 json.dump(config, open(f'{root}/model/config.json', 'w'))
-words = {'type': 'WordLevel', 'vocab': {'a': 0, '</s>': 1}, 'unk_token': 'a'}
-json.dump({'version': '1.0', 'added_tokens': [], 'pre_tokenizer': {'type': 'WhitespaceSplit'},
-           'model': words}, open(f'{root}/model/tokenizer.json', 'w'))
-json.dump({'tokenizer_class': 'PreTrainedTokenizerFast', 'eos_token': '</s>', 'pad_token': '</s>',
-           'chat_template': '{% for m in messages %}{{ m["content"] }} {% endfor %}'},
-          open(f'{root}/model/tokenizer_config.json', 'w'))
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+words = Tokenizer(models.WordLevel({'a': 0, '</s>': 1}, unk_token='a'))
+words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+template = '{% for m in messages %}{{ m["content"] }} </s> {% endfor %}'
+PreTrainedTokenizerFast(tokenizer_object=words, eos_token='</s>', pad_token='</s>',
+                        chat_template=template).save_pretrained(f'{root}/model')
 header = b'{}      '
 open(f'{root}/model/model.safetensors', 'wb').write(struct.pack('<Q', len(header)) + header)
 row = {'query': 'a', 'response': 'b'}

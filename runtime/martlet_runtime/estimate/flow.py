@@ -121,7 +121,7 @@ def _refusal(plan: EstimatePlan, choice: Choice, others: list[tuple[str, int]]) 
         f"{_gib(memory.weights + memory.adapter)}, gradients {_gib(memory.gradients)}, optimizer "
         f"{_gib(memory.optimizer)}, activations {_gib(memory.activations)} at "
         f"{choice.setting.micro_batch_size} row of {plan.hyperparameters.max_length} tokens a "
-        f"pass. {mend} Or give it more memory.",
+        f"pass, and {_gib(_outside(plan))} before the first tensor. {mend} Or give it more memory.",
     )
 
 
