@@ -28,11 +28,9 @@ def split(rows: Sequence[int], fraction: float | None, seed: int) -> tuple[list[
         return list(rows), []
     kept = min(max(1, round(len(distinct) * fraction)), len(distinct) - 1)
     random.Random(seed).shuffle(distinct)  # noqa: S311
-    validation = distinct[:kept]
-    held = set(validation)
-    training = [row for row in rows if row not in held]
-    random.Random(seed).shuffle(training)  # noqa: S311
-    return training, validation
+    place = {row: index for index, row in enumerate(distinct)}
+    training = sorted((row for row in rows if place[row] >= kept), key=place.__getitem__)
+    return training, distinct[:kept]
 
 
 def _shares(total: int, weights: Sequence[float]) -> list[int]:
