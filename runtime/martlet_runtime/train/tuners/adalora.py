@@ -8,7 +8,7 @@ from transformers import TrainerCallback
 from martlet_api.training import Tuner
 from martlet_runtime.train.tuners import modules
 from martlet_runtime.train.tuners.base import Target, TunerMethod
-from martlet_runtime.train.tuners.lora import ALPHA, DROPOUT, RANK
+from martlet_runtime.train.tuners.lora import ALPHA, RANK, dropout
 
 _UNKNOWN_YET = 1
 
@@ -18,14 +18,12 @@ def config(tuner: Tuner, target: Target) -> AdaLoraConfig:
     rank = tuner.rank or RANK
     modules.check_rank(rank, tuner, target)
     return AdaLoraConfig(
-        task_type=target.task_type,
         target_r=rank,
         init_r=rank * 3 // 2,
         lora_alpha=tuner.alpha or ALPHA,
-        lora_dropout=DROPOUT if tuner.dropout is None else tuner.dropout,
+        lora_dropout=dropout(tuner),
         total_step=_UNKNOWN_YET,
-        target_modules=modules.wanted(tuner, target),
-        modules_to_save=target.whole_modules,
+        **modules.where(tuner, target),
     )
 
 

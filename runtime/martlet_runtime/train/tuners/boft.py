@@ -5,7 +5,7 @@ from peft import BOFTConfig
 from martlet_api.training import Tuner
 from martlet_runtime.train.tuners import modules
 from martlet_runtime.train.tuners.base import Target, TunerMethod
-from martlet_runtime.train.tuners.lora import DROPOUT
+from martlet_runtime.train.tuners.lora import dropout
 
 _BLOCK_SIZE = 4
 
@@ -14,11 +14,9 @@ def config(tuner: Tuner, target: Target) -> BOFTConfig:
     size = tuner.boft_block_size or _BLOCK_SIZE
     modules.check_blocks(size, tuner, target)
     return BOFTConfig(
-        task_type=target.task_type,
         boft_block_size=size,
-        boft_dropout=DROPOUT if tuner.dropout is None else tuner.dropout,
-        target_modules=modules.wanted(tuner, target),
-        modules_to_save=target.whole_modules,
+        boft_dropout=dropout(tuner),
+        **modules.where(tuner, target),
     )
 
 

@@ -12,11 +12,9 @@ _FREQUENCIES, _SCALING = 2000, 300.0
 
 def config(tuner: Tuner, target: Target) -> FourierFTConfig:
     return FourierFTConfig(
-        task_type=target.task_type,
         n_frequency=tuner.n_frequency or _FREQUENCIES,
         scaling=_SCALING,
-        target_modules=modules.wanted(tuner, target),
-        modules_to_save=target.whole_modules,
+        **modules.where(tuner, target),
     )
 
 

@@ -12,23 +12,26 @@ from martlet_api.training import Tuner
 from martlet_runtime.train.tuners import modules
 from martlet_runtime.train.tuners.base import Target, TunerMethod
 
-RANK, ALPHA, DROPOUT = 8, 32.0, 0.05
+RANK, ALPHA, _DROPOUT = 8, 32.0, 0.05
 _INITIAL = "initial-adapter"
+
+
+def dropout(tuner: Tuner) -> float:
+    """ms-swift's where left out; 0 is a choice."""
+    return _DROPOUT if tuner.dropout is None else tuner.dropout
 
 
 def config(tuner: Tuner, target: Target) -> LoraConfig:
     rank = tuner.rank or RANK
     modules.check_rank(rank, tuner, target)
     return LoraConfig(
-        task_type=target.task_type,
         r=rank,
         lora_alpha=tuner.alpha or ALPHA,
-        lora_dropout=DROPOUT if tuner.dropout is None else tuner.dropout,
+        lora_dropout=dropout(tuner),
         use_rslora=bool(tuner.use_rslora),
         use_dora=bool(tuner.use_dora),
         init_lora_weights="pissa" if tuner.init_lora_weights == "PiSSA" else True,
-        target_modules=modules.wanted(tuner, target),
-        modules_to_save=target.whole_modules,
+        **modules.where(tuner, target),
     )
 
 

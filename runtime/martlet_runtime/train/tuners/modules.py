@@ -29,6 +29,15 @@ def wanted(tuner: Tuner, target: Target) -> str | list[str]:
     return names
 
 
+def where(tuner: Tuner, target: Target) -> dict[str, Any]:
+    """What PEFT's configurations of all kinds share: what an adapter is laid over."""
+    return {
+        "task_type": target.task_type,
+        "target_modules": wanted(tuner, target),
+        "modules_to_save": target.whole_modules,
+    }
+
+
 def check_rank(rank: int, tuner: Tuner, target: Target) -> None:
     """InvalidSpec for a rank that a layer cannot have."""
     for path, shape in _shapes(tuner, target):

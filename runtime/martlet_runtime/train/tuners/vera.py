@@ -5,18 +5,16 @@ from peft import VeraConfig
 from martlet_api.training import Tuner
 from martlet_runtime.train.tuners import modules
 from martlet_runtime.train.tuners.base import Target, TunerMethod
-from martlet_runtime.train.tuners.lora import DROPOUT
+from martlet_runtime.train.tuners.lora import dropout
 
 _RANK = 256
 
 
 def config(tuner: Tuner, target: Target) -> VeraConfig:
     return VeraConfig(
-        task_type=target.task_type,
         r=tuner.rank or _RANK,
-        vera_dropout=DROPOUT if tuner.dropout is None else tuner.dropout,
-        target_modules=modules.wanted(tuner, target),
-        modules_to_save=target.whole_modules,
+        vera_dropout=dropout(tuner),
+        **modules.where(tuner, target),
     )
 
 
