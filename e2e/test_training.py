@@ -40,11 +40,11 @@ open('/mnt/pvc/data/rows.jsonl', 'w').writelines(json.dumps(row) + chr(10) for r
 """
 
 
-def job(name: str, steps: int, **more: object) -> Object:
+def job(name: str, steps: int, *, namespace: str = NAMESPACE, **more: object) -> Object:
     return {
         "apiVersion": "martlet.dev/v1alpha1",
         "kind": "FineTuneJob",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "model": {"uri": "pvc://data/model"},
             "datasets": [{"uri": "pvc://data/rows.jsonl"}],
@@ -95,11 +95,13 @@ def ground(kube: Kube) -> Iterator[Kube]:
     kube("delete", "namespace", NAMESPACE, "--wait")
 
 
-def until(kube: Kube, name: str, holds: Callable[[Object], bool]) -> Object:
+def until(
+    kube: Kube, name: str, holds: Callable[[Object], bool], namespace: str = NAMESPACE
+) -> Object:
     """The status of a job once something holds of it."""
     end = time.monotonic() + DEADLINE_SECONDS
     while True:
-        item = kube.get("finetunejob", name, NAMESPACE)
+        item = kube.get("finetunejob", name, namespace)
         assert item is not None
         status: Object = item.get("status") or {}
         if status and holds(status):
@@ -114,8 +116,8 @@ def reason(status: Object) -> str:
     return next((c["reason"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
 
 
-def pods_of(kube: Kube, name: str) -> list[Object]:
-    return kube.list("pods", NAMESPACE, f"martlet.dev/name={name},martlet.dev/stage=train")
+def pods_of(kube: Kube, name: str, namespace: str = NAMESPACE) -> list[Object]:
+    return kube.list("pods", namespace, f"martlet.dev/name={name},martlet.dev/stage=train")
 
 
 def test_two_pods_learn_what_one_does(ground: Kube) -> None:

@@ -41,6 +41,12 @@ MASTER_ENV = "MARTLET_MASTER"
 """The name under which the first of them is found."""
 MASTER_PORT = 29500
 ENGINE_PORT = 8080
+CACHE_PATH = "/martlet/cache"
+"""Where the namespace's cache of models and data is mounted, if it has one."""
+CACHE_LIMIT_ENV = "MARTLET_CACHE_LIMIT"
+"""Bytes that the cache may hold; set where there is one."""
+POD_ENV = "MARTLET_POD"
+"""The pod's UID, under which it holds what it uses of the cache."""
 
 EXIT_SUCCESS = 0
 EXIT_USER_ERROR = 65
@@ -215,6 +221,25 @@ class QuantizeResult(StatusModel):
     artifact: Artifact | None = None
 
 
+class CacheUse(StatusModel):
+    """What one container had of the cache, and how full it left it; sizes in bytes.
+
+    ``hits``, ``misses`` and ``bypassed`` are inputs: found, brought into it, and brought past it
+    for want of room.
+    """
+
+    limit_bytes: int
+    hits: int = 0
+    misses: int = 0
+    bypassed: int = 0
+    saved_bytes: int = 0
+    brought_bytes: int = 0
+    evicted: int = 0
+    evicted_bytes: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
 class Termination(StatusModel):
     """The termination message. ``reason`` and ``message`` are for the Ready condition."""
 
@@ -231,6 +256,7 @@ class Termination(StatusModel):
     train: TrainResult | None = None
     evaluate: EvaluateResult | None = None
     quantize: QuantizeResult | None = None
+    cache: CacheUse | None = None
 
 
 def preflight_uri(output_uri: str) -> str:

@@ -8,6 +8,11 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 APPROVED_SAMPLE = "martlet.dev/approved-sample"
 """On a FineTuneJob: the digest of the audit's sample that a person has approved."""
 
+CACHE = "martlet.dev/cache"
+"""On a PersistentVolumeClaim, as ``enabled``: it keeps what the pods of its namespace bring."""
+CACHE_LIMIT = "martlet.dev/cache-limit"
+"""Annotation of such a claim: how much of it may be used, as a quantity."""
+
 KIND = "martlet.dev/kind"
 NAME = "martlet.dev/name"
 RUN = "martlet.dev/run"

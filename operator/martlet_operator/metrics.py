@@ -29,6 +29,20 @@ LEADER = Gauge("leader_election_master_status", "1 while this process leads.", [
 )
 WRITES = Counter("martlet_api_writes", "Writes to the API server.", ["verb", "kind"])
 
+_CACHE = ["namespace", "claim"]
+CACHE_INPUTS = Counter(
+    "martlet_cache_inputs",
+    "Models and data files that pods wanted: hit, miss, or bypass where there was no room.",
+    [*_CACHE, "result"],
+)
+CACHE_SAVED_BYTES = Counter("martlet_cache_saved_bytes", "Bytes that were there already.", _CACHE)
+CACHE_BROUGHT_BYTES = Counter("martlet_cache_brought_bytes", "Bytes that were brought.", _CACHE)
+CACHE_EVICTIONS = Counter("martlet_cache_evictions", "Entries that made room for others.", _CACHE)
+CACHE_EVICTED_BYTES = Counter("martlet_cache_evicted_bytes", "Bytes that made room.", _CACHE)
+CACHE_ENTRIES = Gauge("martlet_cache_entries", "Entries, as the last pod left them.", _CACHE)
+CACHE_BYTES = Gauge("martlet_cache_size_bytes", "Bytes of all entries, likewise.", _CACHE)
+CACHE_LIMIT = Gauge("martlet_cache_limit_bytes", "Bytes that may be kept.", _CACHE)
+
 
 class PhaseCount:
     """Keeps ``martlet_resources`` true as resources change and go."""

@@ -31,13 +31,14 @@ Flow = Callable[[Plan, Paths, Report], Termination]
 FLOWS = {
     "preflight": "martlet_runtime.preflight",
     "stage": "martlet_runtime.stage",
+    "lease": "martlet_runtime.cache.lease",
     "train": "martlet_runtime.train.flow",
     "evaluate": "martlet_runtime.evaluate.flow",
     "quantize": "martlet_runtime.quantize.flow",
 }
 """Modules are imported when their flow runs: only some need torch."""
 
-_QUIET = ("preflight", "stage")
+_QUIET = ("preflight", "stage", "lease")
 _EXIT_FAULT = 1
 
 

@@ -8,12 +8,14 @@ from martlet_api import contract
 
 @dataclass(frozen=True)
 class Paths:
-    """``inputs``: what stage lays out. ``volumes``: the claims. ``work``: scratch space."""
+    """``inputs``: what stage lays out. ``volumes``: the claims. ``work``: scratch space.
+    ``cache``: the volume of the cache."""
 
     inputs: Path = Path(contract.INPUTS_PATH)
     work: Path = Path(contract.WORK_PATH)
     volumes: Path = Path(contract.VOLUMES_PATH)
     termination: Path = Path(contract.TERMINATION_PATH)
+    cache: Path = Path(contract.CACHE_PATH)
 
     def of_claim(self, uri: str) -> Path:
         """The path of a ``pvc://CLAIM/PATH``."""

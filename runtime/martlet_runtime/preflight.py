@@ -1,5 +1,6 @@
 """Preflight: resolves every name to a commit and a digest, and checks what it finds."""
 
+import contextlib
 import tempfile
 import traceback
 from pathlib import Path
@@ -9,35 +10,39 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, Termination
 from martlet_api.finetunejob import Estimate
 from martlet_api.runs import ResolvedInput
-from martlet_runtime import models
+from martlet_runtime import cache, models
 from martlet_runtime.artifacts import Listing
+from martlet_runtime.cache import Store
 from martlet_runtime.data import Audit, BadRows, rejected
 from martlet_runtime.data.checking import count_rows
 from martlet_runtime.errors import FlowError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
-from martlet_runtime.sources import Source, source_of
+from martlet_runtime.sources import fetch, source_of
 
 _SHOWN = 300
 
 
 class Rows(NamedTuple):
-    """What looks at the rows of all data files, and the folder that they are brought to, each under
-    its input's name."""
+    """What looks at the rows of all data files, the folder that they are brought to, each under
+    its input's name, and the cache that they are kept in."""
 
     bad: BadRows
     audit: Audit
     folder: Path
+    store: Store | None = None
 
 
 def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     """Locks the plan's inputs, all of them or none, and writes what people shall see of rows."""
-    with tempfile.TemporaryDirectory(dir=paths.work) as scratch:
-        return _run(plan, paths, Path(scratch))
+    store = cache.of_pod(paths)
+    kept = store.leases.kept() if store else contextlib.nullcontext()
+    with tempfile.TemporaryDirectory(dir=paths.work) as scratch, kept:
+        return _run(plan, paths, Path(scratch), store)
 
 
-def _run(plan: Plan, paths: Paths, scratch: Path) -> Termination:
-    rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch)
+def _run(plan: Plan, paths: Paths, scratch: Path, store: Store | None) -> Termination:
+    rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch, store)
     resolved = [lock(wanted, paths, rows) for wanted in plan.inputs]
     names = ", ".join(item.name for item in resolved)
     left_out = rejected.write(plan.rows, rows.bad.rejected, paths)
@@ -53,6 +58,7 @@ def _run(plan: Plan, paths: Paths, scratch: Path) -> Termination:
         audit=sample,
         estimate=estimate,
         estimate_failure=failure,
+        cache=store and store.told(),
     )
 
 
@@ -94,15 +100,15 @@ def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput
         if wanted.kind == "Model":
             models.check([file.path for file in listing.files], wanted.uri)
         else:
-            count = _count(source, locked, paths, rows)
+            count = _count(locked.model_copy(update={"digest": listing.digest}), paths, rows)
     found = _resolved(wanted, commit, listing, count)
     left_out = len(rows.bad.rejected) - before
     return found.model_copy(update={"rejected_rows": left_out or None})
 
 
-def _count(source: Source, locked: Input, paths: Paths, rows: Rows) -> int | None:
+def _count(locked: Input, paths: Paths, rows: Rows) -> int | None:
     target = rows.folder / locked.name
-    source.bring(locked, paths, target)
+    fetch(locked, paths, rows.store, target)
     return count_rows(target, locked, rows.bad, rows.audit)
 
 

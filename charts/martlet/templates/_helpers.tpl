@@ -41,6 +41,10 @@ app.kubernetes.io/component: operator
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+# Which claim the namespace keeps models and data in.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]

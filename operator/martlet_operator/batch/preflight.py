@@ -2,25 +2,25 @@
 
 from typing import Any
 
-from martlet_api.contract import EstimatePlan, Input, Plan, RowsPlan
+from martlet_api.contract import EstimatePlan, Plan, RowsPlan
 from martlet_api.pods import PodSettings
+from martlet_operator.inputs.wanted import Inputs
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import pod_spec
 from martlet_operator.pods.jobs import job, plan_map
-from martlet_operator.pods.stage import preflight_container
+from martlet_operator.pods.stage import PREFLIGHT, preflight_container
 from martlet_operator.pods.volumes import claim_of, claims_of, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
 
-STAGE = "preflight"
+STAGE = PREFLIGHT
 
 
 def preflight_objects(
     resource: Object,
     run: str,
-    unlocked: list[Input],
-    secrets: tuple[str, ...],
+    inputs: Inputs,
     pod: PodSettings,
     settings: Settings,
     rows: RowsPlan | None = None,
@@ -36,19 +36,23 @@ def preflight_objects(
         namespace=metadata["namespace"],
         name=metadata["name"],
         run=run,
-        inputs=unlocked,
+        inputs=inputs.unlocked,
         rows=rows,
         estimate=estimate,
     )
     output = [rows.uri] if rows and rows.uri else []
     shapes = [estimate.model.uri] if estimate else []
-    claims = claims_of([*(item.uri for item in unlocked), *output, *shapes])
+    claims = claims_of([*(item.uri for item in inputs.unlocked), *output, *shapes])
     writable = next(map(claim_of, output), None)
     template = pod_spec(
         pod.model_copy(update={"runtime_class_name": None}),
         init=[],
-        containers=[preflight_container(settings.images, claims, writable, list(secrets))],
-        volumes=volumes(stage_name(plan.name, run, STAGE), claims),
+        containers=[
+            preflight_container(
+                settings.images, claims, writable, list(inputs.secrets), inputs.cache
+            )
+        ],
+        volumes=volumes(stage_name(plan.name, run, STAGE), claims, inputs.cache),
     )
     work = job(plan, STAGE, resource, template, retries=retries, suspend=suspend)
     return [plan_map(plan, STAGE, resource), work]

@@ -194,14 +194,14 @@ class _Step:
 
     def _inputs(self, referenced: KnownModel | None) -> Inputs:
         others = self.kind.inputs(self.spec)
-        return gather(self.spec.model, referenced, others, self.status.resolved or [])
+        resolved = self.status.resolved or []
+        return gather(self.spec.model, referenced, others, resolved, self.snapshot.cache)
 
     def _preflight(self, run: str, inputs: Inputs) -> list[Object]:
         return preflight_objects(
             self.snapshot.resource,
             run,
-            inputs.unlocked,
-            inputs.secrets,
+            inputs,
             self.spec.pod,
             self.settings,
             self.kind.rows(self.snapshot.resource, self.spec, run),

@@ -7,7 +7,7 @@ from martlet_api.pods import PodSettings
 from martlet_operator.inputs.wanted import Inputs
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec, resources
-from martlet_operator.pods.stage import runtime_command, stage_container
+from martlet_operator.pods.stage import bringing, runtime_command
 from martlet_operator.pods.volumes import claim_of, claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
@@ -32,14 +32,14 @@ def working_template(
         pod.image or images.runtime,
         images.pull_policy,
         runtime_command(stage),
-        mounts(claims, writable=claim_of(output)),
+        mounts(claims, inputs.cache, writable=claim_of(output)),
         env=offline(),
         resources=resources(pod),
     )
     return pod_spec(
         pod,
-        init=[stage_container(images, claims, list(inputs.secrets))],
+        init=bringing(images, claims, list(inputs.secrets), inputs.cache),
         containers=[{**worker, "ports": [{"name": "metrics", "containerPort": METRICS_PORT}]}],
-        volumes=volumes(stage_name(plan.name, plan.run, stage), claims),
+        volumes=volumes(stage_name(plan.name, plan.run, stage), claims, inputs.cache),
         grace_seconds=grace_seconds,
     )

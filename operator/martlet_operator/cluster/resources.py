@@ -28,6 +28,7 @@ _TYPES = (
     ResourceType("Pod", "v1", "pods"),
     ResourceType("Node", "v1", "nodes"),
     ResourceType("ConfigMap", "v1", "configmaps"),
+    ResourceType("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
     ResourceType("Service", "v1", "services"),
     ResourceType("Event", "v1", "events"),
     ResourceType("Deployment", "apps/v1", "deployments"),

@@ -10,7 +10,7 @@ from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
 from martlet_operator.pods.engine import engine_container
-from martlet_operator.pods.stage import runtime_command, stage_container
+from martlet_operator.pods.stage import bringing, runtime_command
 from martlet_operator.pods.volumes import claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
@@ -50,21 +50,22 @@ def template(spec: EvalRunSpec, plan: Plan, inputs: Inputs, settings: Settings) 
     """stage, then the engine as a native sidecar, then the scorer once the engine answers."""
     assert inputs.model is not None
     images, claims = settings.images, claims_of(inputs.uris)
-    engine = engine_container(spec.engine, inputs.model, SERVED_NAME, spec.pod, images, claims)
+    mounted = mounts(claims, inputs.cache)
+    engine = engine_container(spec.engine, inputs.model, SERVED_NAME, spec.pod, images, mounted)
     scorer = container(
         STAGE,
         images.runtime,
         images.pull_policy,
         runtime_command(STAGE),
-        mounts(claims),
+        mounted,
         env=offline(),
     )
     return pod_spec(
         spec.pod,
         init=[
-            stage_container(images, claims, list(inputs.secrets)),
+            *bringing(images, claims, list(inputs.secrets), inputs.cache),
             {**engine, "restartPolicy": "Always"},
         ],
         containers=[{**scorer, "ports": [{"name": "metrics", "containerPort": METRICS_PORT}]}],
-        volumes=volumes(stage_name(plan.name, plan.run, STAGE), claims),
+        volumes=volumes(stage_name(plan.name, plan.run, STAGE), claims, inputs.cache),
     )

@@ -21,6 +21,7 @@ from martlet_operator.batch.run import with_ready
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, timestamp, with_condition
 from martlet_operator.inferenceservice import gates, pods, revision, route
+from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.references import Waiting
 from martlet_operator.inputs.wanted import Inputs, gather, model_of
@@ -78,12 +79,14 @@ class _Step:
         """A model named by URI is resolved once; a new ``retry`` or URI resolves it again."""
         if referenced is None:
             self._begin_run(run_id([self.spec.model.to_dict(), self.spec.retry]))
-        inputs = gather(self.spec.model, referenced, [], self.status.resolved or [])
+        inputs = gather(
+            self.spec.model, referenced, [], self.status.resolved or [], self.snapshot.cache
+        )
         if inputs.model is None:
             assert self.status.run is not None
             return self._resolve(self.status.run.id, inputs)
         self._record(inputs)
-        return self._gate(inputs.model)
+        return self._gate(inputs.model, inputs.cache)
 
     def _begin_run(self, run: str) -> None:
         if self.status.run is None or self.status.run.id != run:
@@ -98,8 +101,7 @@ class _Step:
         desired = preflight.preflight_objects(
             self.snapshot.resource,
             run,
-            inputs.unlocked,
-            inputs.secrets,
+            inputs,
             self.spec.pod,
             self.settings,
             retries=_PREFLIGHT_RETRIES,
@@ -124,12 +126,12 @@ class _Step:
         update = {"conditions": conditions, "made_from": inputs.made_from}
         self.status = self.status.model_copy(update=update)
 
-    def _gate(self, model: KnownModel) -> Decision:
+    def _gate(self, model: KnownModel, cache: Cache | None) -> Decision:
         if message := not_served(model):
             return self.hold(Ready("False", Reason.INVALID_SPEC, message))
         if shut := gates.closed(self.spec.gates, model.digest, self.snapshot.references):
             return self.hold(shut)
-        want = revision.wanted(self.snapshot.resource, self.spec, model, self.settings)
+        want = revision.wanted(self.snapshot.resource, self.spec, model, self.settings, cache)
         failed = self.status.failed
         if failed and failed.revision == want.name:
             return self.hold(Ready("False", Reason(failed.reason), failed.message))
@@ -137,7 +139,8 @@ class _Step:
 
     def _load(self, want: revision.Wanted) -> Decision:
         resource = self.snapshot.resource
-        desired = revision.objects(resource, self.spec, want, self.settings)
+        live = self.snapshot.owned_object("Deployment", want.name)
+        desired = revision.objects(resource, self.spec, want, self.settings, live)
         ready = pods.ready_count(self.snapshot, want.name)
         own = pods.of_revision(self.snapshot, want.name)
         if want.name != self.serving and (trouble := pods.fatal(own)):

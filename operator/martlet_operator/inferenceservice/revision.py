@@ -1,18 +1,19 @@
 """A revision: the Deployment, Service and plan of one model digest and one set of arguments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from martlet_api import labels
 from martlet_api.contract import ENGINE_PORT, Plan, ServePlan
 from martlet_api.inferenceservice import InferenceServiceSpec
+from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.naming import owned_labels, revision_name
 from martlet_operator.pods.containers import pod_spec
 from martlet_operator.pods.engine import engine_container, engine_image
 from martlet_operator.pods.jobs import owner_reference
-from martlet_operator.pods.stage import stage_container
-from martlet_operator.pods.volumes import claims_of, volumes
+from martlet_operator.pods.stage import bringing, cache_of
+from martlet_operator.pods.volumes import claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -27,10 +28,15 @@ class Wanted:
 
     name: str
     model: KnownModel
+    cache: Cache | None = None
 
 
 def wanted(
-    resource: Object, spec: InferenceServiceSpec, model: KnownModel, settings: Settings
+    resource: Object,
+    spec: InferenceServiceSpec,
+    model: KnownModel,
+    settings: Settings,
+    cache: Cache | None = None,
 ) -> Wanted:
     """Named by what makes it: digests, engine, pod settings and images; not by replicas, and not by
     defaults, or else a field that a later version adds would load every model anew."""
@@ -41,13 +47,20 @@ def wanted(
         [settings.images.runtime, engine_image(spec.pod, settings.images)],
         spec.retry,
     ]
-    return Wanted(revision_name(resource["metadata"]["name"], identity), model)
+    return Wanted(revision_name(resource["metadata"]["name"], identity), model, cache)
 
 
 def objects(
-    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings
+    resource: Object,
+    spec: InferenceServiceSpec,
+    want: Wanted,
+    settings: Settings,
+    live: Object | None = None,
 ) -> list[Object]:
-    """Plan, Deployment and Service of the revision."""
+    """Plan, Deployment and Service of the revision. A ``live`` Deployment keeps the cache that it
+    was made with, or none: no pod is started anew because the namespace's cache changed."""
+    if live:
+        want = replace(want, cache=cache_of(live["spec"]["template"]["spec"]))
     return [
         _plan_map(resource, spec, want),
         _deployment(resource, spec, want, settings),
@@ -129,13 +142,14 @@ def _deployment(
 def _pod(resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings) -> Object:
     claims = claims_of(want.model.uris)
     served = resource["metadata"]["name"]
-    engine = engine_container(spec.engine, want.model, served, spec.pod, settings.images, claims)
+    mounted = mounts(claims, want.cache)
+    engine = engine_container(spec.engine, want.model, served, spec.pod, settings.images, mounted)
     # The pod leaves the endpoints at once but the gateway hears of it later.
     drain = {"lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
     return pod_spec(
         spec.pod,
-        init=[stage_container(settings.images, claims, list(want.model.secrets))],
+        init=bringing(settings.images, claims, list(want.model.secrets), want.cache),
         containers=[{**engine, **drain}],
-        volumes=volumes(want.name, claims),
+        volumes=volumes(want.name, claims, want.cache),
         grace_seconds=_GRACE_SECONDS,
     )

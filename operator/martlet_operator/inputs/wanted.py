@@ -9,10 +9,12 @@ from martlet_api.finetunejob import DataFormat, TeacherSource
 from martlet_api.references import DatasetSource, ModelSource, TrainedModelSource, UriSource
 from martlet_api.runs import MadeFrom, ResolvedInput
 from martlet_api.training import TrainingRows
+from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel, from_resolved
 from martlet_operator.inputs.references import References, Waiting, referenced_model
 
 MODEL = "model"
+_LOCAL = ("pvc", "file")
 
 
 class Wanted(Protocol):
@@ -78,13 +80,15 @@ class WantedDataset:
 
 @dataclass(frozen=True)
 class Inputs:
-    """``model`` is None until its digest is known; ``unlocked`` is what preflight must resolve."""
+    """``model`` is None until its digest is known; ``unlocked`` is what preflight must resolve.
+    ``cache`` is where the pods keep what they bring from elsewhere, if they do."""
 
     model: KnownModel | None
     locked: list[Input]
     unlocked: list[Input]
     made_from: list[MadeFrom]
     secrets: tuple[str, ...]
+    cache: Cache | None = None
 
     @property
     def uris(self) -> list[str]:
@@ -103,6 +107,7 @@ def gather(
     referenced: KnownModel | None,
     others: Sequence[Wanted],
     resolved: list[ResolvedInput],
+    cache: Cache | None = None,
 ) -> Inputs:
     """Sorts the inputs into what is locked and what is not."""
     found = {item.name: item for item in resolved}
@@ -119,7 +124,13 @@ def gather(
             *(MadeFrom(name=i.name, digest=i.digest) for i in wanted if i.digest),
         ],
         secrets=_secrets(source, model, others),
+        cache=cache if any(is_remote(item.uri) for item in inputs) else None,
     )
+
+
+def is_remote(uri: str) -> bool:
+    """Whether what a URI names is copied from elsewhere."""
+    return uri.partition("://")[0] not in _LOCAL
 
 
 def _resolved_model(

@@ -9,7 +9,6 @@ from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.pods.containers import container, offline, resources
-from martlet_operator.pods.volumes import mounts
 from martlet_operator.settings import Images
 
 Object = dict[str, Any]
@@ -27,7 +26,7 @@ def engine_container(
     served_name: str,
     pod: PodSettings,
     images: Images,
-    claims: list[str],
+    mounted: list[Object],
 ) -> Object:
     """vLLM on the model that the stage container laid out, on port 8080.
 
@@ -41,7 +40,7 @@ def engine_container(
             engine_image(pod, images),
             images.pull_policy,
             ["python3", "-m", "vllm.entrypoints.openai.api_server"],
-            mounts(claims),
+            mounted,
             env=environment(on_accelerator=on_accelerator),
             resources=resources(pod),
         ),

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from martlet_api.contract import INPUTS_PATH, VOLUMES_PATH, WORK_PATH
+from martlet_api.contract import CACHE_PATH, INPUTS_PATH, VOLUMES_PATH, WORK_PATH
+from martlet_operator.inputs.cache import Cache
 from martlet_operator.naming import digest_of
 
 Object = dict[str, Any]
@@ -23,25 +24,32 @@ def claims_of(uris: Iterable[str]) -> list[str]:
     return sorted({claim for uri in uris if (claim := claim_of(uri))})
 
 
-def volumes(plan_name: str, claims: Iterable[str]) -> list[Object]:
-    """The plan, scratch space, and every claim."""
+def volumes(plan_name: str, claims: Iterable[str], cache: Cache | None = None) -> list[Object]:
+    """The plan, scratch space, and every claim, the cache's too. A claim is one volume of a pod,
+    however often it is mounted."""
+    named = sorted({*claims, *([cache.claim] if cache else [])})
     return [
         {"name": PLAN, "configMap": {"name": plan_name}},
         {"name": "inputs", "emptyDir": {}},
         {"name": "work", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
-        *({"name": _name(c), "persistentVolumeClaim": {"claimName": c}} for c in claims),
+        *({"name": _name(c), "persistentVolumeClaim": {"claimName": c}} for c in named),
     ]
 
 
 def mounts(
-    claims: Iterable[str], *, writable: str | None = None, inputs_writable: bool = False
+    claims: Iterable[str],
+    cache: Cache | None = None,
+    *,
+    writable: str | None = None,
+    brings: bool = False,
 ) -> list[Object]:
-    """All mounts of one container; claims are read-only but the ``writable`` one."""
+    """All mounts of one container; claims are read-only but the ``writable`` one. Only the one that
+    ``brings`` inputs writes to where they lie, and to the cache."""
     return [
         {"name": PLAN, "mountPath": _PLAN_FOLDER, "readOnly": True},
-        {"name": "inputs", "mountPath": INPUTS_PATH, "readOnly": not inputs_writable},
+        {"name": "inputs", "mountPath": INPUTS_PATH, "readOnly": not brings},
         {"name": "work", "mountPath": WORK_PATH},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
@@ -49,7 +57,12 @@ def mounts(
             {"name": _name(c), "mountPath": f"{VOLUMES_PATH}/{c}", "readOnly": c != writable}
             for c in claims
         ),
+        *([_cache_mount(cache, writable=brings)] if cache else []),
     ]
+
+
+def _cache_mount(cache: Cache, *, writable: bool) -> Object:
+    return {"name": _name(cache.claim), "mountPath": CACHE_PATH, "readOnly": not writable}
 
 
 def _name(claim: str) -> str:

@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+from martlet_api import labels
 from martlet_api.contract import METRICS_PORT
-from martlet_operator.cluster.accelerators import accelerator_memory
+from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
+from martlet_operator.inputs.cache import ENABLED, cache_of
 from martlet_operator.inputs.references import reference_of
 from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
@@ -27,20 +29,24 @@ _REPORTING_CONTAINERS = ("train", "evaluate", "quantize")
 _REFERENCE_DEPTH = 32
 
 
-async def gather(client: Client, key: Key, resource: Object) -> Snapshot:
+async def gather(
+    client: Client, key: Key, resource: Object, accelerators: Accelerators
+) -> Snapshot:
     """The snapshot of one resource. Reads happen side by side."""
     selector = owner_selector(key.kind, key.name)
     kinds = (*_OWNED_KINDS[key.kind], "Pod")
     lists = await asyncio.gather(*(client.list(kind, key.namespace, selector) for kind in kinds))
     owned = [item for found in lists[:-1] for item in found]
     pods = lists[-1]
-    references, pages, warnings, memory = await asyncio.gather(
+    references, pages, warnings, memory, claims = await asyncio.gather(
         _references(client, key, resource),
         _pages(pods),
         _warnings(client, key, owned, pods),
-        accelerator_memory(client, resource),
+        accelerators.memory(client, resource),
+        client.list("PersistentVolumeClaim", key.namespace, f"{labels.CACHE}={ENABLED}"),
     )
-    return Snapshot(resource, references, owned, pods, pages, warnings, memory)
+    cache = cache_of(claims)
+    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache)
 
 
 def direct_references(resource: Object) -> set[Reference]:

@@ -12,10 +12,12 @@ from martlet_api.kinds import KINDS
 from martlet_operator import metrics
 from martlet_operator.batch.run import with_ready
 from martlet_operator.cluster import events
+from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import Applier
 from martlet_operator.cluster.client import Client
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
+from martlet_operator.pods.cache_use import CacheCount
 from martlet_operator.reconcile import kinds
 from martlet_operator.reconcile.decision import Decision, pruned
 from martlet_operator.reconcile.dependents import Dependents
@@ -40,6 +42,8 @@ class Reconciler:
         self._client, self._settings, self._dependents = client, settings, dependents
         self._applier = Applier(client)
         self._phases = metrics.PhaseCount()
+        self._accelerators = Accelerators()
+        self._caches = CacheCount(datetime.now(UTC))
 
     async def reconcile(self, key: Key) -> float | None:
         """Brings one resource forward; returns the seconds after which it must be seen again.
@@ -68,7 +72,8 @@ class Reconciler:
             self._phases.set(*key, None)
             return None
         self._dependents.names(key, direct_references(resource))
-        snapshot = await gather(self._client, key, resource)
+        snapshot = await gather(self._client, key, resource, self._accelerators)
+        self._caches.note(snapshot.pods, snapshot.cache)
         decision = self._decide(key, snapshot)
         try:
             await self._write_objects(snapshot, decision)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.references import References
 
 Object = dict[str, Any]
@@ -15,7 +16,8 @@ class Snapshot:
     ``pages`` maps a pod's name to the gauges of its metrics page, of running pods alone.
     ``warnings`` maps the name of an owned object to the newest Warning Event about it, of objects
     that should have pods and have none. ``accelerator_memory`` is in bytes, of the smallest
-    accelerator that the resource's pods may get; None where no node tells it.
+    accelerator that the resource's pods may get; None where no node tells it. ``cache`` is
+    the namespace's, if it has one.
     """
 
     resource: Object
@@ -25,6 +27,7 @@ class Snapshot:
     pages: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
     accelerator_memory: int | None = None
+    cache: Cache | None = None
 
     @property
     def namespace(self) -> str:

@@ -1,7 +1,7 @@
 """Artifacts: folders that appear whole or not at all, known by the digest of their manifest."""
 
 from martlet_runtime.artifacts.manifest import Listing, list_files, verify
-from martlet_runtime.artifacts.writing import check_writable, find, seal, write, write_file
+from martlet_runtime.artifacts.writing import check_writable, find, seal, settle, write, write_file
 
 __all__ = [
     "Listing",
@@ -9,6 +9,7 @@ __all__ = [
     "find",
     "list_files",
     "seal",
+    "settle",
     "verify",
     "write",
     "write_file",

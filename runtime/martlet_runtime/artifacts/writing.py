@@ -54,9 +54,14 @@ def seal(folder: Path) -> Listing:
     """Writes the folder's manifest, and all of it to the disk, so that it may be renamed."""
     listing = list_files(folder)
     (folder / MANIFEST).write_bytes(listing.canonical())
+    settle(folder)
+    return listing
+
+
+def settle(folder: Path) -> None:
+    """Makes a folder readable for pods of another user, and writes all of it to the disk."""
     _make_readable(folder)
     _sync(folder)
-    return listing
 
 
 def write_file(path: Path, text: str) -> str:

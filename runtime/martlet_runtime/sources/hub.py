@@ -55,8 +55,13 @@ class Hub(Protocol):
 class HubSource:
     """A source over a hub's client."""
 
+    remote = True
+
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+
+    def size(self, wanted: Input) -> int:
+        return sum(file.size for file in self._chosen(self._hub.place(wanted), wanted))
 
     def resolve(self, wanted: Input, paths: Paths) -> str | None:
         return self._hub.commit(self._hub.place(wanted), wanted)

@@ -12,6 +12,11 @@ from martlet_runtime.sources.missing import not_found
 class LocalSource:
     """Nothing is copied: the pod's other containers see the same volume."""
 
+    remote = False
+
+    def size(self, wanted: Input) -> int:
+        return 0
+
     def resolve(self, wanted: Input, paths: Paths) -> str | None:
         return None
 

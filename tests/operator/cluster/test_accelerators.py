@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from martlet_operator.cluster.accelerators import accelerator_memory, smallest
+from martlet_operator.cluster.accelerators import Accelerators, smallest
 from martlet_operator.errors import Refused
 
 Object = dict[str, Any]
@@ -47,8 +47,18 @@ def test_the_smallest_counts(labels: list[str], size: int | None) -> None:
 async def test_nodes_that_the_pods_may_go_to_are_asked() -> None:
     nodes: Any = Nodes(memory_node("1024"))
     pod = {"accelerator": "nvidia.com/gpu", "nodeSelector": {"zone": "a"}}
-    assert await accelerator_memory(nodes, job(**pod)) == 1 << 30
+    known = Accelerators()
+    for _ in range(3):
+        assert await known.memory(nodes, job(**pod)) == 1 << 30
     assert nodes.selectors == [f"{LABEL},zone=a"]
+
+
+async def test_they_are_asked_again_after_a_while() -> None:
+    nodes: Any = Nodes(memory_node("1024"))
+    known = Accelerators(period=0)
+    for _ in range(2):
+        await known.memory(nodes, job(accelerator="nvidia.com/gpu"))
+    assert len(nodes.selectors) == 2
 
 
 @pytest.mark.parametrize(
@@ -57,17 +67,15 @@ async def test_nodes_that_the_pods_may_go_to_are_asked() -> None:
         job(),
         job(accelerator="example.com/npu"),
         {**job(accelerator="nvidia.com/gpu"), "kind": "EvalRun"},
-        {**job(accelerator="nvidia.com/gpu"), "status": {"estimate": {}, "run": {}}},
+        job(accelerator="nvidia.com/gpu", acceleratorMemory="24Gi"),
     ],
 )
 async def test_nobody_is_asked_without_need(live: Object) -> None:
     nodes: Any = Nodes()
-    if live.get("status"):
-        live["status"]["estimate"] = {"perAccelerator": 1}
-    assert await accelerator_memory(nodes, live) is None
+    assert await Accelerators().memory(nodes, live) is None
     assert nodes.selectors == []
 
 
 async def test_who_may_not_ask_does_not_know() -> None:
     nodes: Any = Nodes(refuses=True)
-    assert await accelerator_memory(nodes, job(accelerator="nvidia.com/gpu")) is None
+    assert await Accelerators().memory(nodes, job(accelerator="nvidia.com/gpu")) is None

@@ -63,6 +63,7 @@ def deployment(live: Object, revision: str, ready: int = 1) -> Object:
             "name": revision,
             "labels": owned_labels("InferenceService", "chat", revision=revision),
         },
+        "spec": {"template": {"spec": {"initContainers": [{"name": "stage"}]}}},
         "status": {"readyReplicas": ready},
     }
 

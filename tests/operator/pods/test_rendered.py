@@ -3,6 +3,7 @@
 ``MARTLET_UPDATE_GOLDEN=1 pytest tests/operator/pods`` writes the golden files anew.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,15 @@ from operator_builders import (
     finished_pod,
     from_,
     locked,
+    resolved_input,
     resource,
+    said,
+    stage_job,
+    started,
     with_artifact,
 )
 
+from martlet_operator.inputs.cache import Cache
 from martlet_operator.pods.engine import lora_rank_limit, probe_program
 
 Object = dict[str, Any]
@@ -59,6 +65,18 @@ def batch(kind: str, **spec: Any) -> list[Object]:
     return locked(resource(kind, **spec))[2].desired
 
 
+CACHE = Cache("shared", 1 << 40)
+
+
+def cached(kind: str) -> list[Object]:
+    """What a kind wants of the cluster while its model is brought by way of the cache."""
+    live, run, _ = locked(resource(kind, model=SECRET))
+    jobs = [stage_job(live, run, "preflight", "Complete")]
+    found = live["status"]["resolved"]
+    found[0] = resolved_input("model", SECRET["uri"])
+    return decide(live, owned=jobs, cache=CACHE).desired
+
+
 SECRET = {"uri": "hf://org/model", "revision": "main", "secretRef": {"name": "hub"}}
 RENDERED = {
     "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
@@ -72,6 +90,8 @@ RENDERED = {
     ),
     "evaluate": lambda: batch("EvalRun"),
     "quantize": lambda: batch("QuantizedModel"),
+    "train-cached": lambda: cached("FineTuneJob"),
+    "evaluate-cached": lambda: cached("EvalRun"),
     "service": service,
 }
 
@@ -182,3 +202,17 @@ def test_with_the_longest_name_all_names_fit(kind: str) -> None:
         assert all(len(value) <= 63 for value in item["metadata"]["labels"].values())
     run = first.status.run.id
     assert finished_pod(resource(kind, name), run, "preflight", 0, "")["metadata"]["labels"]
+
+
+def test_a_service_keeps_the_cache_that_its_pods_were_made_with() -> None:
+    """Else all its pods would start anew when somebody labels a claim, or takes the label off."""
+    live = resource("InferenceService", model=SECRET)
+    begun, run = started(live)
+    told = said("preflight", resolved=[resolved_input("model", SECRET["uri"])])
+    done = finished_pod(live, run, "preflight", 0, json.dumps(told))
+    for first, later in ((CACHE, None), (None, CACHE), (CACHE, Cache("other", 1))):
+        (made,) = desired(decide(begun, pods=[done], cache=first), "Deployment")
+        again = decide(begun, pods=[done], owned=[{**made, "status": {}}], cache=later)
+        assert desired(again, "Deployment") == [made]
+        mounted = [v for v in made["spec"]["template"]["spec"]["volumes"] if "persistent" in str(v)]
+        assert len(mounted) == (1 if first else 0)
