@@ -35,8 +35,9 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q tests -m "not apiserver and not torch and not images and not cluster"
 
-bench: .venv-runtime/ready ## The estimator beside real steps, training beside plain TRL (minutes)
+bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL (minutes)
 	$(RUNTIME) bench/estimator.py
+	$(RUNTIME) bench/strategies.py
 	$(RUNTIME) bench/training.py
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)

@@ -15,7 +15,8 @@ from transformers import LlamaConfig
 
 from martlet_api.contract import EstimatePlan
 from martlet_api.training import REWARDED, Tuner
-from martlet_runtime.estimate.rehearsal import Memory, Setting, rehearse
+from martlet_runtime.estimate.memory import Memory, Setting
+from martlet_runtime.estimate.rehearsal import rehearse
 
 SHAPES = {"4 M": (256, 4), "22 M": (512, 8)}
 LORA, FULL = Tuner(rank=8), Tuner(type="Full")

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, Qwen2Config
 
 from martlet_api.contract import EstimatePlan, Input
 from martlet_api.training import Hyperparameters, Tuner
 from martlet_runtime.estimate.live import Counted, Live
-from martlet_runtime.estimate.rehearsal import Memory, Setting, measured, task_of
+from martlet_runtime.estimate.memory import Memory, Setting
+from martlet_runtime.estimate.rehearsal import measured, task_of
 from martlet_runtime.paths import Paths
 from martlet_runtime.train.methods import METHODS
+from martlet_runtime.train.task import Task
 from martlet_runtime.train.tuners import TUNERS, Target
 
 END = "</s>"
@@ -55,6 +58,27 @@ def plan_of(method: str, tuner: Tuner, **params: Any) -> EstimatePlan:
         precision="FP32",
         on_accelerator=False,
         model=Input(name="model", kind="Model", uri="pvc://models/base"),
+    )
+
+
+def real_task(
+    plan: EstimatePlan, setting: Setting, folder: Path, scratch: Path, callbacks: tuple[Any, ...]
+) -> Task:
+    """Two steps of each of a plan's processes, which is one of them."""
+    method, tuner = METHODS[plan.method], TUNERS[plan.tuner.type]
+    model = method.load(Paths(folder, folder, folder, folder), torch.float32)
+    task = task_of(plan, setting, torch.float32, tokenizer(), scratch, model)
+    own = task.hyperparameters.global_batch_size
+    steps = {"global_batch_size": own * plan.processes, "max_steps": 2}
+    row = method.longest(plan.hyperparameters.max_length)
+    return replace(
+        task,
+        rows=Dataset.from_list([row] * own * plan.processes * 2),
+        peft_config=tuner.config(plan.tuner, Target(model, method.task_type, method.head)),
+        hyperparameters=task.hyperparameters.model_copy(update=steps),
+        processes=plan.processes,
+        strategy=plan.strategy,
+        callbacks=callbacks,
     )
 
 

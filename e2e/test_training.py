@@ -18,6 +18,7 @@ NAMESPACE = "training"
 DEADLINE_SECONDS = 300
 UNTRAINED = 3.47
 """The loss of one word among 32, before anything is learnt."""
+STRATEGIES = ("DDP", "FSDP", "ZeRO3")
 LONG = 400
 """Steps: long enough to be interrupted."""
 
@@ -123,16 +124,22 @@ def pods_of(kube: Kube, name: str, namespace: str = NAMESPACE) -> list[Object]:
 def test_two_pods_learn_what_one_does(ground: Kube) -> None:
     whole = {"tuner": {"type": "Full"}}
     alone = job("alone", 12, **whole)
-    together = job("together", 12, **whole, parallelism={"nodes": 2})
-    ground.apply(yaml.safe_dump_all([alone, together]))
+    shared = [
+        job(strategy.lower(), 12, **whole, parallelism={"nodes": 2, "strategy": strategy})
+        for strategy in STRATEGIES
+    ]
+    ground.apply(yaml.safe_dump_all([alone, *shared]))
     losses = {}
-    for name in ("alone", "together"):
+    for name in ("alone", *map(str.lower, STRATEGIES)):
         status = until(ground, name, lambda status: reason(status) == "Succeeded")
         losses[name] = status["progress"]["loss"]
-    assert len(pods_of(ground, "together")) == 2
     assert losses["alone"] < UNTRAINED - 1
-    assert losses["together"] == pytest.approx(losses["alone"], abs=1e-3)
-    print(f"loss of one pod {losses['alone']}, of two {losses['together']}")
+    for strategy in STRATEGIES:
+        first, _ = pods_of(ground, strategy.lower())
+        log = ground("logs", first["metadata"]["name"], "-n", NAMESPACE, "-c", "train")
+        assert f"{strategy} over 2 processes" in log
+        assert losses[strategy.lower()] == pytest.approx(losses["alone"], abs=1e-3)
+    print(f"losses after 12 steps: {losses}")
 
 
 def begun(kube: Kube, name: str) -> int:

@@ -21,7 +21,15 @@ from martlet_api.finetunejob import (
 )
 from martlet_api.quantizedmodel import Rung, RungResult
 from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
-from martlet_api.training import Hyperparameters, Method, Reward, TrainingRows, Tuner
+from martlet_api.training import (
+    Hyperparameters,
+    Method,
+    Reward,
+    Strategy,
+    StrategyChoice,
+    TrainingRows,
+    Tuner,
+)
 
 PLAN_PATH = "/etc/martlet/plan.json"
 INPUTS_PATH = "/martlet/inputs"
@@ -131,6 +139,7 @@ class TrainPlan(ApiModel):
     precision: Literal["Auto", "BF16", "FP32"]
     nodes: int = 1
     """Pods that train together."""
+    strategy: Strategy = "DDP"
     processes_per_node: int = 1
     """One an accelerator; one where there is none."""
     checkpoint: CheckpointSettings = CheckpointSettings()
@@ -152,6 +161,7 @@ class EstimatePlan(ApiModel):
     precision: Literal["Auto", "BF16", "FP32"]
     on_accelerator: bool
     processes: int = 1
+    strategy: StrategyChoice = "Auto"
     capacity: Annotated[
         int | None, Field(description="Bytes of one accelerator; None where it is not known.")
     ] = None

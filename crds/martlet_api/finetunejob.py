@@ -17,9 +17,14 @@ from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.training import (
     METHOD_SETTINGS,
     REWARDED,
+    SHARDED_METHODS,
+    SHARDED_TUNERS,
+    SHARDING,
     Hyperparameters,
     Method,
     Reward,
+    Strategy,
+    StrategyChoice,
     Tuner,
     belongs,
 )
@@ -86,9 +91,19 @@ class Audit(ApiModel):
 
 
 class Parallelism(ApiModel):
-    """Over how many pods training is spread (DDP: each has the whole model). The accelerators of
-    each: spec.pod.acceleratorsPerPod."""
+    """Over how many pods training is spread, and how their processes share the model. The
+    accelerators of each: spec.pod.acceleratorsPerPod."""
 
+    strategy: Annotated[
+        StrategyChoice,
+        Field(
+            description=(
+                "DDP: each process has the whole model. FSDP (2), ZeRO3: each has a part. ZeRO2: "
+                "each has all weights, and a part of gradients and optimizer. Auto: DDP where it "
+                "fits, else FSDP; status.estimate says which."
+            )
+        ),
+    ] = "Auto"
     nodes: Annotated[int, Field(ge=1, le=256, description="Pods, one a node.")] = 1
 
 
@@ -102,6 +117,9 @@ class CheckpointSettings(ApiModel):
 _PROCESSES = (
     "self.parallelism.nodes * (has(self.pod.acceleratorsPerPod) ? self.pod.acceleratorsPerPod : 1)"
 )
+_SHARDING = ", ".join(f"'{strategy}'" for strategy in SHARDING)
+_SHARDED_METHODS = ", ".join(f"'{method}'" for method in SHARDED_METHODS)
+_SHARDED_TUNERS = ", ".join(f"'{tuner}'" for tuner in SHARDED_TUNERS)
 _REWARDED = ", ".join(f"'{method}'" for method in REWARDED)
 
 
@@ -154,6 +172,21 @@ class FineTuneJobSpec(BatchSpec):
             "self.hyperparameters.optimizer != 'GaLore' || self.tuner.type == 'Full'",
             "hyperparameters.optimizer GaLore projects the gradients of whole weights; set "
             "tuner.type Full",
+        ),
+        (
+            f"!(self.parallelism.strategy in [{_SHARDING}]) || {_PROCESSES} > 1",
+            "parallelism.strategy FSDP, ZeRO2 and ZeRO3 share a model among several processes; "
+            "raise parallelism.nodes or pod.acceleratorsPerPod, or use Auto",
+        ),
+        (
+            f"!(self.parallelism.strategy in [{_SHARDING}]) || "
+            f"(self.method in [{_SHARDED_METHODS}] && self.tuner.type in [{_SHARDED_TUNERS}] && "
+            "!has(self.tuner.loraplusLrRatio) && !(has(self.tuner.initLoraWeights) && "
+            "self.tuner.initLoraWeights == 'PiSSA') && "
+            "self.hyperparameters.optimizer == 'AdamW')",
+            "parallelism.strategy FSDP, ZeRO2 and ZeRO3 take the methods "
+            f"{', '.join(SHARDED_METHODS)}, the tuners LoRA and Full, and neither PiSSA, LoRA+ nor "
+            "GaLore; use strategy DDP",
         ),
         (
             "!has(self.badRowsLimit) || self.onBadRows == 'Skip'",
@@ -262,6 +295,9 @@ class Estimate(StatusModel):
     precision: Literal["BF16", "FP32"]
     micro_batch_size: Annotated[int, Field(ge=1)]
     gradient_checkpointing: bool
+    strategy: Annotated[
+        Strategy | None, Field(description="Absent where one process trains alone.")
+    ] = None
 
 
 class FineTuneJobStatus(RunStatus):

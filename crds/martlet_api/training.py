@@ -33,6 +33,15 @@ ROWS_OF: dict[str, TrainingRows] = {
 REWARDED = ("GRPO", "RLOO", "OnlineDPO")
 """Methods that let the model answer, and reward the answers."""
 
+Strategy = Literal["DDP", "FSDP", "ZeRO2", "ZeRO3"]
+"""How processes share a model: each has all of it (DDP), or a part of its weights, gradients and
+optimizer (FSDP, ZeRO3), or all weights and a part of the rest (ZeRO2)."""
+StrategyChoice = Literal["Auto", "DDP", "FSDP", "ZeRO2", "ZeRO3"]
+SHARDING = ("FSDP", "ZeRO2", "ZeRO3")
+SHARDED_TUNERS = ("LoRA", "Full")
+SHARDED_METHODS = ("PT", "SFT", "DPO", "SimPO", "ORPO", "KTO", "CPO", "RM")
+"""Methods that need no answers of the model while it learns."""
+
 METHOD_SETTINGS: dict[str, tuple[str, ...]] = {
     "beta": ("DPO", "SimPO", "ORPO", "KTO", "CPO", "GRPO", "RLOO", "OnlineDPO", "GKD"),
     "simpoGamma": ("SimPO",),

@@ -98,6 +98,7 @@ def plan(
         validation=spec.validation,
         precision=spec.precision,
         nodes=spec.parallelism.nodes,
+        strategy=memory.strategy(spec, status.estimate),
         processes_per_node=spec.pod.accelerators_per_pod or 1,
         checkpoint=spec.checkpoint,
         base=base.as_base(),

@@ -5,7 +5,7 @@ from kubernetes.utils.quantity import parse_quantity
 from martlet_api.conditions import Reason
 from martlet_api.contract import EstimatePlan, Termination
 from martlet_api.finetunejob import Estimate, FineTuneJobSpec
-from martlet_api.training import Hyperparameters
+from martlet_api.training import Hyperparameters, Strategy
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inputs.wanted import MODEL, Inputs
 from martlet_operator.reconcile.snapshot import Snapshot
@@ -25,6 +25,7 @@ def plan(spec: FineTuneJobSpec, inputs: Inputs, snapshot: Snapshot) -> EstimateP
         precision=spec.precision,
         on_accelerator=spec.pod.accelerator is not None,
         processes=spec.parallelism.nodes * (spec.pod.accelerators_per_pod or 1),
+        strategy=spec.parallelism.strategy,
         capacity=capacity(spec, snapshot),
         model=base,
     )
@@ -58,6 +59,14 @@ def fits(told: Termination) -> Ready | None:
         return Ready("Unknown", Reason.CAPACITY_UNKNOWN, f"{text} of memory on a CPU.")
     text = f"{needed} of {_gib(told.estimate.available)}."
     return Ready("True", Reason.ESTIMATE_WITHIN_CAPACITY, text)
+
+
+def strategy(spec: FineTuneJobSpec, estimate: Estimate | None) -> Strategy:
+    """The spec's, or what was chosen; DDP where nothing could be estimated."""
+    named = spec.parallelism.strategy
+    if named != "Auto":
+        return named
+    return (estimate and estimate.strategy) or "DDP"
 
 
 def settled(spec: FineTuneJobSpec, estimate: Estimate | None) -> Hyperparameters:

@@ -1,10 +1,11 @@
 """Which settings to train with, by what each would need: pure, of a function that tells that."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from martlet_api.contract import EstimatePlan
-from martlet_runtime.estimate.rehearsal import Memory, Setting
+from martlet_api.training import SHARDED_METHODS, SHARDED_TUNERS, Strategy
+from martlet_runtime.estimate.memory import Memory, Setting
 
 Needs = Callable[[EstimatePlan, Setting], Memory]
 
@@ -22,19 +23,41 @@ class Choice:
 
 
 def choose(plan: EstimatePlan, needs: Needs, room: int | None) -> Choice:
-    """The first setting that fits into ``room`` bytes: rather no gradient checkpointing, then
-    rather more rows a pass, since both are faster. The leanest where none fits, or where what
-    there is, is not known."""
+    """The first setting that fits into ``room`` bytes: rather DDP than FSDP, rather no gradient
+    checkpointing, then rather more rows a pass, since all are faster. The leanest where none
+    fits; few rows where what there is, is not known."""
     settings = list(_settings(plan))
     if room is None:
         usual = _usual(plan, settings)
         return Choice(usual, needs(plan, usual), None)
-    for checkpointing in sorted({s.gradient_checkpointing for s in settings}):
-        rows = [s.micro_batch_size for s in settings if s.gradient_checkpointing == checkpointing]
-        if found := _most_rows(plan, needs, room, checkpointing, sorted(rows)):
-            return found
+    for strategy in strategies(plan):
+        for checkpointing in sorted({s.gradient_checkpointing for s in settings}):
+            rows = {s.micro_batch_size for s in settings}
+            kind = Setting(0, checkpointing, strategy)
+            if found := _most_rows(plan, needs, room, kind, sorted(rows)):
+                return found
     leanest = _leanest(settings)
     return Choice(leanest, needs(plan, leanest), False)
+
+
+def strategies(plan: EstimatePlan) -> list[Strategy]:
+    """Those that may be taken, the fastest first."""
+    if plan.strategy != "Auto":
+        return [plan.strategy]
+    may_share = plan.processes > 1 and can_share(plan)
+    return ["DDP", "FSDP"] if may_share else ["DDP"]
+
+
+def can_share(plan: EstimatePlan) -> bool:
+    """As the API has it for a strategy that is named."""
+    tuner = plan.tuner
+    return (
+        plan.method in SHARDED_METHODS
+        and tuner.type in SHARDED_TUNERS
+        and tuner.loraplus_lr_ratio is None
+        and tuner.init_lora_weights != "PiSSA"
+        and plan.hyperparameters.optimizer == "AdamW"
+    )
 
 
 def alternatives(plan: EstimatePlan, needs: Needs, room: int) -> Iterator[tuple[str, int]]:
@@ -55,39 +78,44 @@ def _settings(plan: EstimatePlan) -> Iterator[Setting]:
     for checkpointing in switches[params.gradient_checkpointing]:
         for count in rows:
             if count >= least:
-                yield Setting(count, checkpointing)
+                for strategy in strategies(plan):
+                    yield Setting(count, checkpointing, strategy)
 
 
 def _usual(plan: EstimatePlan, settings: list[Setting]) -> Setting:
-    """Few rows; on an accelerator whose memory is not known, checkpointing as ms-swift does."""
+    """DDP and few rows; on an accelerator whose memory is not known, checkpointing as ms-swift
+    does."""
     wanted = {s.gradient_checkpointing for s in settings}
     checkpointing = plan.on_accelerator if len(wanted) == 2 else wanted.pop()
     return min(
         (s for s in settings if s.gradient_checkpointing == checkpointing),
-        key=lambda s: s.micro_batch_size,
+        key=lambda s: (s.strategy != strategies(plan)[0], s.micro_batch_size),
     )
 
 
 def _leanest(settings: list[Setting]) -> Setting:
-    return min(settings, key=lambda s: (not s.gradient_checkpointing, s.micro_batch_size))
+    return min(
+        settings,
+        key=lambda s: (s.strategy == "DDP", not s.gradient_checkpointing, s.micro_batch_size),
+    )
 
 
 def _most_rows(
-    plan: EstimatePlan, needs: Needs, room: int, checkpointing: bool, rows: list[int]
+    plan: EstimatePlan, needs: Needs, room: int, kind: Setting, rows: list[int]
 ) -> Choice | None:
     """Memory grows by the same for every row, so two rehearsals tell the rest; what is chosen is
     rehearsed itself."""
-    least = needs(plan, Setting(rows[0], checkpointing))
+    least = needs(plan, replace(kind, micro_batch_size=rows[0]))
     if least.total > room:
         return None
-    best = Choice(Setting(rows[0], checkpointing), least, True)
+    best = Choice(replace(kind, micro_batch_size=rows[0]), least, True)
     if len(rows) == 1:
         return best
-    second = needs(plan, Setting(rows[1], checkpointing))
+    second = needs(plan, replace(kind, micro_batch_size=rows[1]))
     growth = (second.total - least.total) / (rows[1] - rows[0])
     fitting = [n for n in rows if least.total + growth * (n - rows[0]) <= room]
     for count in reversed(fitting[1:]):
-        setting = Setting(count, checkpointing)
+        setting = replace(kind, micro_batch_size=count)
         memory = second if count == rows[1] else needs(plan, setting)
         if memory.total <= room:
             return Choice(setting, memory, True)

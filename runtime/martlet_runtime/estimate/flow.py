@@ -13,7 +13,8 @@ from martlet_api.finetunejob import Estimate
 from martlet_runtime.data import BadRows, read_training
 from martlet_runtime.errors import UserError
 from martlet_runtime.estimate.choosing import Choice, alternatives, choose
-from martlet_runtime.estimate.rehearsal import Memory, Setting, rehearse
+from martlet_runtime.estimate.memory import Memory, Setting
+from martlet_runtime.estimate.rehearsal import rehearse
 from martlet_runtime.loading import load_tokenizer
 from martlet_runtime.paths import Paths
 from martlet_runtime.train.methods import METHODS
@@ -105,6 +106,7 @@ def _estimate(plan: EstimatePlan, choice: Choice, precision: Any) -> Estimate:
         precision=precision,
         micro_batch_size=choice.setting.micro_batch_size,
         gradient_checkpointing=choice.setting.gradient_checkpointing,
+        strategy=choice.setting.strategy if plan.processes > 1 else None,
     )
 
 

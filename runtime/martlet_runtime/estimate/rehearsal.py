@@ -1,7 +1,7 @@
 """Two steps of the real trainer, on a model that is pretended, to see what they hold at most."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from martlet_api.finetunejob import CheckpointSettings
 from martlet_api.training import REWARDED, Hyperparameters, Reward
 from martlet_runtime.estimate import nf4
 from martlet_runtime.estimate.live import Live
+from martlet_runtime.estimate.memory import Memory, Setting
 from martlet_runtime.estimate.pretended import Pretended, shapes_alone
+from martlet_runtime.estimate.sharing import shared, units_of
 from martlet_runtime.train.methods import METHODS
 from martlet_runtime.train.methods.prompts import COMPLETION
 from martlet_runtime.train.task import Task
@@ -22,30 +24,6 @@ from martlet_runtime.train.tuners import TUNERS, Target
 _STEPS = 10
 _ANY_REWARD = Reward(type="Length", target_length=1)
 """No endpoint is asked while nobody trains."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes. ``total`` is the most that was there at once; ``activations`` what of it is neither
-    weights nor what an optimizer needs. ``adapter`` is a part of the weights that learns."""
-
-    weights: int
-    adapter: int
-    gradients: int
-    optimizer: int
-    activations: int
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.adapter + self.gradients + self.optimizer + self.activations
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is left to choose."""
-
-    micro_batch_size: int
-    gradient_checkpointing: bool
 
 
 def rehearse(
@@ -69,8 +47,7 @@ def rehearse(
         found = _with_reference(measured(trainer, live, plan), plan)
     found = _while_answering(found, trainer, plan, setting)
     if plan.processes > 1:
-        # DDP gathers gradients in buckets beside them.
-        found = replace(found, gradients=2 * found.gradients)
+        found = shared(found, setting.strategy, plan.processes, units_of(trainer.model))
     return _quantized(found, trainer.model) if plan.tuner.type == "QLoRA" else found
 
 

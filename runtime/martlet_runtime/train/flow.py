@@ -18,6 +18,7 @@ from martlet_runtime.train.methods import METHODS
 from martlet_runtime.train.precision import dtype_of
 from martlet_runtime.train.progress import Progress
 from martlet_runtime.train.stop import Stop
+from martlet_runtime.train.strategies import Watch
 from martlet_runtime.train.task import Task
 from martlet_runtime.train.tuners import TUNERS, Target
 
@@ -63,6 +64,7 @@ def _train(
 def _write(trainer: Any, progress: Progress, train: TrainPlan, paths: Paths) -> TrainResult | None:
     """The artifact, with how training went beside the weights. The first process writes it; the
     others wait, so that none is gone while it is needed."""
+    state = weights.gathered(trainer, train)
     if world.rank() != 0:
         world.barrier()
         return None
@@ -73,7 +75,7 @@ def _write(trainer: Any, progress: Progress, train: TrainPlan, paths: Paths) -> 
     }
 
     def build(folder: Path) -> None:
-        weights.save(trainer, train, paths, folder)
+        weights.save(trainer, train, paths, folder, state)
         (folder / TRAINING).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
     written = artifacts.write(paths, train.output, weights.kind(train), weights.base(train), build)
@@ -138,8 +140,9 @@ def _task(
         dtype=dtype,
         output=output,
         scratch=paths.work,
-        callbacks=(*callbacks, *tuner.callbacks()),
+        callbacks=(*callbacks, *tuner.callbacks(), Watch(train.strategy, train.processes)),
         processes=train.processes,
+        strategy=train.strategy,
         rewards=tuple(train.rewards),
         teacher=load_teacher(paths, dtype) if train.method == "GKD" else None,
     )

@@ -9,7 +9,8 @@ from datasets import Dataset
 from peft import PeftModel
 
 from martlet_api.finetunejob import CheckpointSettings
-from martlet_api.training import Hyperparameters, Reward
+from martlet_api.training import Hyperparameters, Reward, Strategy
+from martlet_runtime.train import strategies
 
 _ADAM_BETA2 = 0.95
 _LOGGING_STEPS = 5
@@ -36,6 +37,7 @@ class Task:
     scratch: Path
     callbacks: tuple[Any, ...]
     processes: int = 1
+    strategy: Strategy = "DDP"
     rewards: tuple[Reward, ...] = ()
     teacher: Any = None
 
@@ -93,8 +95,6 @@ class Task:
             "seed": params.seed,
             "bf16": self.dtype == torch.bfloat16,
             "use_cpu": on_cpu,
-            "ddp_backend": ("gloo" if on_cpu else "nccl") if self.processes > 1 else None,
-            "ddp_find_unused_parameters": False if self.processes > 1 else None,
             "dataloader_pin_memory": not on_cpu,
             "save_strategy": "steps",
             "save_steps": self.checkpoint.every_steps,
@@ -102,4 +102,5 @@ class Task:
             "report_to": "none",
             "disable_tqdm": True,
             **(_GALORE if params.optimizer == "GaLore" else {}),
+            **(strategies.arguments(self.strategy, self.dtype) if self.processes > 1 else {}),
         }

@@ -15,7 +15,7 @@ from martlet_runtime.errors import RetryableError
 
 _LOST = re.compile(
     r"Connection (closed|reset|refused)|Broken pipe|Timed out waiting|wait timeout|"
-    r"NCCL (error|communicator)|gloo|TCPStore|Rank \d+ successfully reached",
+    r"NCCL (error|communicator)|gloo/transport|TCPStore|Rank \d+ successfully reached",
     re.IGNORECASE,
 )
 """How torch.distributed words it that another process is gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,42 @@ from martlet_runtime import preflight
 from martlet_runtime.errors import UserError
 from martlet_runtime.estimate import flow
 from martlet_runtime.estimate.choosing import alternatives, choose
-from martlet_runtime.estimate.rehearsal import Memory, Setting
+from martlet_runtime.estimate.memory import Memory, Setting
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 
 pytestmark = pytest.mark.torch
 
 LORA, FULL = Tuner(), Tuner(type="Full")
+
+
+def shared_needs(plan: EstimatePlan, setting: Setting) -> Memory:
+    """Half of the weights where they are shared."""
+    alone = needs(plan, setting)
+    return replace(alone, weights=alone.weights // (1 if setting.strategy == "DDP" else 2))
+
+
+@pytest.mark.parametrize(
+    ("params", "room", "strategy", "rows", "fits"),
+    [
+        ({}, 300, "DDP", 4, True),
+        ({}, 114, "FSDP", 1, True),  # without checkpointing, rather than DDP with less
+        ({}, 60, "FSDP", 1, False),
+        ({"strategy": "DDP"}, 114, "DDP", 1, False),
+        ({"strategy": "ZeRO3"}, 300, "ZeRO3", 4, True),
+        ({"processes": 1}, 114, "DDP", 1, False),
+        ({"tuner": Tuner(loraplus_lr_ratio=16)}, 114, "DDP", 1, False),
+        ({"method": "GKD"}, 114, "DDP", 1, False),
+        ({}, None, "DDP", 1, None),
+    ],
+)
+def test_a_strategy_is_chosen(
+    params: dict[str, Any], room: int | None, strategy: str, rows: int, fits: bool | None
+) -> None:
+    plan = plan_of("SFT", LORA, max_length=2048).model_copy(update={"processes": 2, **params})
+    choice = choose(plan, shared_needs, room)
+    assert (choice.setting.strategy, choice.fits) == (strategy, fits)
+    assert choice.setting.micro_batch_size == rows
 
 
 def needs(plan: EstimatePlan, setting: Setting) -> Memory:

@@ -14,7 +14,8 @@ sys.path.append(str(Path(__file__).parents[3] / "bench"))
 from small_models import make, plan_of, really, tokenizer
 
 from martlet_api.training import Tuner
-from martlet_runtime.estimate.rehearsal import Setting, rehearse
+from martlet_runtime.estimate.memory import Setting
+from martlet_runtime.estimate.rehearsal import rehearse
 
 pytestmark = pytest.mark.torch
 

@@ -37,7 +37,8 @@ class TunerMethod:
     callbacks: what must happen at steps.
     prepare: what is done once the trainer stands and before it trains (trainer, plan, a folder of
     the pod's own).
-    save: writes the adapter into a folder (model, folder, the same folder of the pod's own).
+    save: writes the adapter into a folder (model, folder, the same folder of the pod's own, its
+    weights where the model has only a part of them).
     """
 
     config: Callable[[Tuner, Target], Any]
@@ -45,6 +46,6 @@ class TunerMethod:
     quantization: Callable[[torch.dtype], Any] = lambda _: None
     callbacks: Callable[[], list[Any]] = list
     prepare: Callable[[Any, TrainPlan, Path], None] = lambda *_: None
-    save: Callable[[Any, Path, Path], None] = field(
-        default=lambda model, folder, _: model.save_pretrained(folder)
+    save: Callable[[Any, Path, Path, dict[str, Any] | None], None] = field(
+        default=lambda model, folder, _, state: model.save_pretrained(folder, state_dict=state)
     )

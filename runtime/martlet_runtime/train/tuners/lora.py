@@ -42,14 +42,14 @@ def prepare(trainer: Any, plan: TrainPlan, scratch: Path) -> None:
         trainer.optimizer = _loraplus(trainer, plan.tuner.loraplus_lr_ratio)
 
 
-def save(model: Any, folder: Path, scratch: Path) -> None:
+def save(model: Any, folder: Path, scratch: Path, state: dict[str, Any] | None) -> None:
     """PiSSA takes the principal part out of the base's weights. What is kept is the difference to
     the beginning, as a LoRA of twice the rank over the base as it is: PEFT's conversion."""
     initial = scratch / _INITIAL
     if initial.exists():
         model.save_pretrained(folder, path_initial_model_for_weight_conversion=str(initial))
     else:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=state)
 
 
 def _keep_initial(model: Any, folder: Path) -> None:
