@@ -112,6 +112,9 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
                 "Free or enlarge the volume, or lower spec.checkpoint.keep, then set a new "
                 "spec.retry.",
             ) from error
+        else:
+            # Another process may still look into it at its training's end.
+            world.barrier()
         finally:
             if world.rank() == 0:
                 shutil.rmtree(self.partial, ignore_errors=True)
