@@ -47,7 +47,7 @@ def rehearse(
         found = _with_reference(measured(trainer, live, plan), plan)
     found = _while_answering(found, trainer, plan, setting)
     if plan.processes > 1:
-        found = shared(found, setting.strategy, plan.processes, units_of(trainer.model))
+        found = shared(found, setting, plan.processes, units_of(trainer.model))
     return _quantized(found, trainer.model) if plan.tuner.type == "QLoRA" else found
 
 

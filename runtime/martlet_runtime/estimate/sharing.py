@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from martlet_api.training import Strategy
-from martlet_runtime.estimate.memory import Memory
+from martlet_runtime.estimate.memory import Memory, Setting
 
 _LIVE_NUMBERS = 1_000_000_000
 """DeepSpeed's stage3_max_live_parameters: so many stay gathered before any is given back."""
@@ -51,16 +50,19 @@ def units_of(model: Any) -> Units:
     )
 
 
-def shared(alone: Memory, strategy: Strategy, processes: int, units: Units) -> Memory:
+def shared(alone: Memory, setting: Setting, processes: int, units: Units) -> Memory:
     """Of the process that holds most."""
     if processes == 1:
         return alone
+    strategy = setting.strategy
     if strategy == "DDP":
         # Gradients are gathered in buckets beside them.
         return replace(alone, gradients=2 * alone.gradients)
     part = _divided(alone, processes, weights=strategy != "ZeRO2")
     gathered = units.end_learning + 2 * units.layer_learning
     if strategy == "FSDP":
+        # Without checkpointing most is there while the end's gradients are being scattered.
+        gathered += 0 if setting.gradient_checkpointing else units.end_learning
         return replace(part, activations=part.activations + units.end + units.layer + gathered)
     master = _MASTER_BYTES * units.learning_numbers // processes
     part = replace(part, optimizer=part.optimizer + master)

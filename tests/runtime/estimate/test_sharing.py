@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 
 from martlet_api.training import Strategy
-from martlet_runtime.estimate.memory import Memory
+from martlet_runtime.estimate.memory import Memory, Setting
 from martlet_runtime.estimate.sharing import Units, shared
 
 pytestmark = pytest.mark.torch
@@ -31,11 +31,13 @@ UNITS = Units(
     ],
 )
 def test_two_processes(strategy: Strategy, held: Memory) -> None:
-    assert shared(ALONE, strategy, 2, UNITS) == held
-    assert shared(ALONE, strategy, 1, UNITS) == ALONE
+    setting = Setting(1, False, strategy)
+    assert shared(ALONE, setting, 2, UNITS) == held
+    assert shared(ALONE, setting, 1, UNITS) == ALONE
 
 
 @given(st.sampled_from(["FSDP", "ZeRO2", "ZeRO3"]), st.integers(2, 64))
 def test_more_processes_never_hold_more_each(strategy: Strategy, processes: int) -> None:
-    fewer, more = (shared(ALONE, strategy, count, UNITS) for count in (processes, 2 * processes))
+    setting = Setting(1, True, strategy)
+    fewer, more = (shared(ALONE, setting, count, UNITS) for count in (processes, 2 * processes))
     assert more.total <= fewer.total
