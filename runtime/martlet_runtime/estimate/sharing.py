@@ -69,7 +69,7 @@ def shared(alone: Memory, setting: Setting, processes: int, units: Units) -> Mem
     if strategy == "ZeRO3":
         live = min(units.numbers, _LIVE_NUMBERS) * units.number_bytes
         return replace(part, activations=part.activations + live + gathered)
-    beside = units.end_learning + units.layer_learning // 2
+    beside = units.end_learning + units.layer_learning
     return replace(part, gradients=part.gradients + beside)
 
 
