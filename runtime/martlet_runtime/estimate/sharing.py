@@ -68,6 +68,9 @@ def shared(alone: Memory, setting: Setting, processes: int, units: Units) -> Mem
     part = replace(part, optimizer=part.optimizer + master)
     if strategy == "ZeRO3":
         live = min(units.numbers, _LIVE_NUMBERS) * units.number_bytes
+        if setting.gradient_checkpointing and units.learning_numbers < units.numbers:
+            # As measured: frozen weights are gathered anew before the former are given back.
+            live *= 2
         return replace(part, activations=part.activations + live + gathered)
     beside = units.end_learning + units.layer_learning
     return replace(part, gradients=part.gradients + beside)
