@@ -271,18 +271,23 @@ def _ground() -> Iterator[Object]:
         },
     }
     yield pod_beside("files", FILES, NAMESPACE)
-    yield pod_beside("hub", HUB, NAMESPACE)
+    yield from hub_beside(HUB, NAMESPACE)
+
+
+def hub_beside(program: str, namespace: str) -> Iterator[Object]:
+    """A pod that plays a hub on port 8000, and the Secret ``hub`` that sends clients to it."""
+    yield pod_beside("hub", program, namespace)
     yield {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "hub", "namespace": NAMESPACE},
+        "metadata": {"name": "hub", "namespace": namespace},
         "spec": {"selector": {"app": "hub"}, "ports": [{"port": 8000}]},
     }
     yield {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "hub", "namespace": NAMESPACE},
-        "stringData": {"HF_ENDPOINT": f"http://hub.{NAMESPACE}.svc:8000"},
+        "metadata": {"name": "hub", "namespace": namespace},
+        "stringData": {"HF_ENDPOINT": f"http://hub.{namespace}.svc:8000"},
     }
 
 

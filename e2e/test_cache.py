@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from demo.kube import Kube, Object, repository
-from test_bad_input import pod_beside
+from test_bad_input import hub_beside, pod_beside
 from test_training import FILES, job, pods_of, reason, until
 
 pytestmark = pytest.mark.cluster
@@ -48,19 +48,7 @@ def claim(name: str, **labels: str) -> Object:
 def hub() -> Iterator[Object]:
     """The hub of the quick tests, in a pod that tells each request."""
     standin = (repository() / "tests/runtime/hub/standin.py").read_text()
-    yield pod_beside("hub", standin + SERVE, NAMESPACE)
-    yield {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "hub", "namespace": NAMESPACE},
-        "spec": {"selector": {"app": "hub"}, "ports": [{"port": 8000}]},
-    }
-    yield {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "hub", "namespace": NAMESPACE},
-        "stringData": {"HF_ENDPOINT": f"http://hub.{NAMESPACE}.svc:8000"},
-    }
+    yield from hub_beside(standin + SERVE, NAMESPACE)
 
 
 @pytest.fixture(scope="module")
