@@ -76,7 +76,7 @@ def compared(case: Case, folder: Path) -> float:
     setting, wanted = Setting(2, case[4]), plan(case)
     real = really(wanted, setting, folder)
     with tempfile.TemporaryDirectory() as scratch:
-        told = rehearse(wanted, setting, torch.float32, tokenizer(), folder, Path(scratch))
+        told = rehearse(wanted, setting, torch.float32, tokenizer(), folder, Path(scratch)).alone
     if wanted.method in ("GRPO", "RLOO") and wanted.tuner.type == "Full":
         # The real steps of this bench go without the reference that the estimate counts.
         told = Memory(real.weights, 0, told.gradients, told.optimizer, told.activations)
@@ -107,7 +107,7 @@ def eight_b(root: Path) -> None:
                 tokenizer(),
                 folder,
                 Path(scratch),
-            )
+            ).alone
         seconds = time.perf_counter() - began
         name = f"{tuner.type}{', checkpointing' if checkpointing else ''}"
         print(f"{name:22} {told.total / 2**30:>7.1f} {seconds:>6.1f}", flush=True)

@@ -74,7 +74,9 @@ def _start(command: list[str], node: int) -> subprocess.Popen[str]:
 def told(case: Case, folder: Path) -> Memory:
     with tempfile.TemporaryDirectory() as scratch:
         setting = Setting(2, case[5], case[0])
-        return rehearse(plan(case), setting, torch.float32, tokenizer(), folder, Path(scratch))
+        wanted = plan(case)
+        found = rehearse(wanted, setting, torch.float32, tokenizer(), folder, Path(scratch))
+        return found.by(setting, wanted.processes)
 
 
 def main() -> None:

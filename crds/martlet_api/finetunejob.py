@@ -17,9 +17,9 @@ from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.training import (
     METHOD_SETTINGS,
     REWARDED,
-    SHARDED_METHODS,
-    SHARDED_TUNERS,
     SHARDING,
+    SHARED_METHODS,
+    SHARED_TUNERS,
     Hyperparameters,
     Method,
     Reward,
@@ -118,8 +118,8 @@ _PROCESSES = (
     "self.parallelism.nodes * (has(self.pod.acceleratorsPerPod) ? self.pod.acceleratorsPerPod : 1)"
 )
 _SHARDING = ", ".join(f"'{strategy}'" for strategy in SHARDING)
-_SHARDED_METHODS = ", ".join(f"'{method}'" for method in SHARDED_METHODS)
-_SHARDED_TUNERS = ", ".join(f"'{tuner}'" for tuner in SHARDED_TUNERS)
+_SHARED_METHODS = ", ".join(f"'{method}'" for method in SHARED_METHODS)
+_SHARED_TUNERS = ", ".join(f"'{tuner}'" for tuner in SHARED_TUNERS)
 _REWARDED = ", ".join(f"'{method}'" for method in REWARDED)
 
 
@@ -180,12 +180,12 @@ class FineTuneJobSpec(BatchSpec):
         ),
         (
             f"!(self.parallelism.strategy in [{_SHARDING}]) || "
-            f"(self.method in [{_SHARDED_METHODS}] && self.tuner.type in [{_SHARDED_TUNERS}] && "
+            f"(self.method in [{_SHARED_METHODS}] && self.tuner.type in [{_SHARED_TUNERS}] && "
             "!has(self.tuner.loraplusLrRatio) && !(has(self.tuner.initLoraWeights) && "
             "self.tuner.initLoraWeights == 'PiSSA') && "
             "self.hyperparameters.optimizer == 'AdamW')",
             "parallelism.strategy FSDP, ZeRO2 and ZeRO3 take the methods "
-            f"{', '.join(SHARDED_METHODS)}, the tuners LoRA and Full, and neither PiSSA, LoRA+ nor "
+            f"{', '.join(SHARED_METHODS)}, the tuners LoRA and Full, and neither PiSSA, LoRA+ nor "
             "GaLore; use strategy DDP",
         ),
         (

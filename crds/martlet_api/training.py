@@ -38,8 +38,8 @@ Strategy = Literal["DDP", "FSDP", "ZeRO2", "ZeRO3"]
 optimizer (FSDP, ZeRO3), or all weights and a part of the rest (ZeRO2)."""
 StrategyChoice = Literal["Auto", "DDP", "FSDP", "ZeRO2", "ZeRO3"]
 SHARDING = ("FSDP", "ZeRO2", "ZeRO3")
-SHARDED_TUNERS = ("LoRA", "Full")
-SHARDED_METHODS = ("PT", "SFT", "DPO", "SimPO", "ORPO", "KTO", "CPO", "RM")
+SHARED_TUNERS = ("LoRA", "Full")
+SHARED_METHODS = ("PT", "SFT", "DPO", "SimPO", "ORPO", "KTO", "CPO", "RM")
 """Methods that need no answers of the model while it learns."""
 
 METHOD_SETTINGS: dict[str, tuple[str, ...]] = {
@@ -301,3 +301,15 @@ class Reward(ApiModel):
         if self.type in ("ExactMatch", "NumberMatch"):
             return self.column or "solution"
         return None
+
+
+def can_share(method: Method, tuner: Tuner, hyperparameters: Hyperparameters) -> bool:
+    """Whether processes may share the weights of such a run: in Python what FineTuneJob's rule
+    says of strategies that are named. A test holds both against each other."""
+    return (
+        method in SHARED_METHODS
+        and tuner.type in SHARED_TUNERS
+        and tuner.loraplus_lr_ratio is None
+        and tuner.init_lora_weights != "PiSSA"
+        and hyperparameters.optimizer == "AdamW"
+    )

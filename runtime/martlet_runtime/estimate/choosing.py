@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from martlet_api.contract import EstimatePlan
-from martlet_api.training import SHARDED_METHODS, SHARDED_TUNERS, Strategy
+from martlet_api.training import Strategy, can_share
 from martlet_runtime.estimate.memory import Memory, Setting
 
 Needs = Callable[[EstimatePlan, Setting], Memory]
@@ -44,20 +44,8 @@ def strategies(plan: EstimatePlan) -> list[Strategy]:
     """Those that may be taken, the fastest first."""
     if plan.strategy != "Auto":
         return [plan.strategy]
-    may_share = plan.processes > 1 and can_share(plan)
+    may_share = plan.processes > 1 and can_share(plan.method, plan.tuner, plan.hyperparameters)
     return ["DDP", "FSDP"] if may_share else ["DDP"]
-
-
-def can_share(plan: EstimatePlan) -> bool:
-    """As the API has it for a strategy that is named."""
-    tuner = plan.tuner
-    return (
-        plan.method in SHARDED_METHODS
-        and tuner.type in SHARDED_TUNERS
-        and tuner.loraplus_lr_ratio is None
-        and tuner.init_lora_weights != "PiSSA"
-        and plan.hyperparameters.optimizer == "AdamW"
-    )
 
 
 def alternatives(plan: EstimatePlan, needs: Needs, room: int) -> Iterator[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """Estimates what a run would need, and says so or refuses it with numbers."""
 
 import tempfile
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from martlet_runtime.data import BadRows, read_training
 from martlet_runtime.errors import UserError
 from martlet_runtime.estimate.choosing import Choice, alternatives, choose
 from martlet_runtime.estimate.memory import Memory, Setting
-from martlet_runtime.estimate.rehearsal import rehearse
+from martlet_runtime.estimate.rehearsal import Rehearsed, rehearse
 from martlet_runtime.loading import load_tokenizer
 from martlet_runtime.paths import Paths
 from martlet_runtime.train.methods import METHODS
@@ -58,13 +59,14 @@ def check_rows(plan: Plan, paths: Paths, folder: Path) -> None:
 
 
 def _needs(dtype: torch.dtype, tokenizer: Any, inputs: Path, scratch: Path) -> Any:
-    known: dict[tuple[str, Setting], Memory] = {}
+    known: dict[tuple[str, Setting], Rehearsed] = {}
 
     def needs(plan: EstimatePlan, setting: Setting) -> Memory:
-        key = (plan.model_dump_json(), setting)
+        alone = replace(setting, strategy="DDP")
+        key = (plan.model_dump_json(), alone)
         if key not in known:
-            known[key] = rehearse(plan, setting, dtype, tokenizer, inputs, scratch)
-        return known[key]
+            known[key] = rehearse(plan, alone, dtype, tokenizer, inputs, scratch)
+        return known[key].by(setting, plan.processes)
 
     return needs
 

@@ -1,7 +1,7 @@
 """Two steps of the real trainer, on a model that is pretended, to see what they hold at most."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from martlet_runtime.estimate import nf4
 from martlet_runtime.estimate.live import Live
 from martlet_runtime.estimate.memory import Memory, Setting
 from martlet_runtime.estimate.pretended import Pretended, shapes_alone
-from martlet_runtime.estimate.sharing import shared, units_of
+from martlet_runtime.estimate.sharing import Units, shared, units_of
 from martlet_runtime.train.methods import METHODS
 from martlet_runtime.train.methods.prompts import COMPLETION
 from martlet_runtime.train.task import Task
@@ -26,6 +26,21 @@ _ANY_REWARD = Reward(type="Length", target_length=1)
 """No endpoint is asked while nobody trains."""
 
 
+@dataclass(frozen=True)
+class Rehearsed:
+    """What one process alone would hold, and what of the model is gathered where several share
+    it; None where there is one process."""
+
+    alone: Memory
+    units: Units | None
+
+    def by(self, setting: Setting, processes: int) -> Memory:
+        """What the process that holds most would hold by a setting's strategy."""
+        if self.units is None:
+            return self.alone
+        return shared(self.alone, setting, processes, self.units)
+
+
 def rehearse(
     plan: EstimatePlan,
     setting: Setting,
@@ -33,8 +48,9 @@ def rehearse(
     tokenizer: Any,
     inputs: Path,
     scratch: Path,
-) -> Memory:
-    """``inputs`` has the configurations of ``model`` and, for GKD, of ``teacher``."""
+) -> Rehearsed:
+    """``inputs`` has the configurations of ``model`` and, for GKD, of ``teacher``. A setting's
+    strategy plays no part yet."""
     live = Live()
     mode = Pretended(live)
     with shapes_alone():
@@ -46,9 +62,9 @@ def rehearse(
     with mode:
         found = _with_reference(measured(trainer, live, plan), plan)
     found = _while_answering(found, trainer, plan, setting)
-    if plan.processes > 1:
-        found = shared(found, setting, plan.processes, units_of(trainer.model))
-    return _quantized(found, trainer.model) if plan.tuner.type == "QLoRA" else found
+    if plan.tuner.type == "QLoRA":
+        found = _quantized(found, trainer.model)
+    return Rehearsed(found, units_of(trainer.model) if plan.processes > 1 else None)
 
 
 def _trainer(

@@ -27,11 +27,11 @@ def arguments(strategy: Strategy, dtype: torch.dtype) -> dict[str, Any]:
     """transformers' TrainingArguments of a strategy, of a run of several processes."""
     on_cpu = not torch.cuda.is_available()
     backend = "gloo" if on_cpu else "nccl"
-    if strategy == "DDP":
-        return {"ddp_backend": backend, "ddp_find_unused_parameters": False}
     if on_cpu:
         _prepare_on_cpu(strategy)
     given: dict[str, Any] = {"accelerator_config": {"use_configured_state": on_cpu}}
+    if strategy == "DDP":
+        return {**given, "ddp_backend": backend, "ddp_find_unused_parameters": False}
     if strategy == "FSDP":
         # Else whole gradients pile up from pass to pass until a step is done.
         given["accelerator_config"]["gradient_accumulation_kwargs"] = {"sync_each_batch": True}
@@ -41,6 +41,10 @@ def arguments(strategy: Strategy, dtype: torch.dtype) -> dict[str, Any]:
 
 def _prepare_on_cpu(strategy: Strategy) -> None:
     PartialState(cpu=True, backend="gloo")
+    # accelerate says cpu:0, to which torch loads no optimizer.
+    PartialState._shared_state["device"] = torch.device("cpu")
+    if strategy == "DDP":
+        return
     PartialState._shared_state["distributed_type"] = _KINDS[strategy]
     if strategy != "FSDP":
         os.environ["DS_ACCELERATOR"] = "cpu"

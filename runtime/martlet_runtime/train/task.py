@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from martlet_api.finetunejob import CheckpointSettings
 from martlet_api.training import Hyperparameters, Reward, Strategy
-from martlet_runtime.train import strategies
+from martlet_runtime.train import packed_attention, strategies
 
 _ADAM_BETA2 = 0.95
 _LOGGING_STEPS = 5
@@ -48,8 +48,9 @@ class Task:
 
     @property
     def padding_free(self) -> bool:
-        """Rows behind one another: attention keeps to each by its positions."""
-        return self.hyperparameters.packing != "Disabled"
+        """Rows behind one another, where the model's layers can keep them apart."""
+        wanted = self.hyperparameters.packing
+        return wanted == "Enabled" or (wanted == "Auto" and packed_attention.can_pack(self.model))
 
     @property
     def gradient_checkpointing(self) -> bool:

@@ -54,7 +54,7 @@ def test_an_estimate_is_what_real_steps_hold(
 ) -> None:
     size = {"global_batch_size": 8, "micro_batch_size": 2, "max_length": 32}
     plan, setting = plan_of(method, tuner, **size, **params), Setting(2, checkpointing)
-    told = rehearse(plan, setting, torch.float32, tokenizer(), folder, tmp_path)
+    told = rehearse(plan, setting, torch.float32, tokenizer(), folder, tmp_path).alone
     real = really(plan, setting, folder)
     assert -0.02 <= told.total / real.total - 1 <= 0.03
     assert told.gradients == real.gradients
@@ -71,5 +71,5 @@ def test_nothing_of_the_model_is_there(folder: Path, tmp_path: Path) -> None:
         architectures=["LlamaForCausalLM"], **shape, intermediate_size=28672
     ).save_pretrained(tmp_path / "model")
     plan = plan_of("SFT", LORA, global_batch_size=1, max_length=512)
-    told = rehearse(plan, Setting(1, True), torch.bfloat16, tokenizer(), tmp_path, tmp_path)
+    told = rehearse(plan, Setting(1, True), torch.bfloat16, tokenizer(), tmp_path, tmp_path).alone
     assert told.weights > 24 << 30

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,34 @@ from martlet_runtime.report import Report  # noqa: E402
 from martlet_runtime.train import flow, strategies  # noqa: E402
 
 seen: list[Any] = []
+steps: list[int] = []
+"""The steps that the trainers were at when they began a pass."""
 watch = flow.finite.watch
-flow.finite.watch = lambda trainer: (seen.append(trainer), watch(trainer))
+
+
+def listen(trainer: Any) -> None:
+    seen.append(trainer)
+    watch(trainer)
+    step = trainer.training_step
+    trainer.training_step = lambda *args, **more: (
+        steps.append(trainer.state.global_step),
+        step(*args, **more),
+    )[1]
+
+
+flow.finite.watch = listen
+
+
+class Killed(Exception):
+    """Both processes at once, without a word to the flow."""
+
+
+def kill_at(step: int) -> None:
+    def on_step_end(_: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step == step:
+            raise Killed
+
+    flow.Stop.on_step_end = on_step_end
 
 
 def numbers(optimizer: Any) -> int:
@@ -41,18 +68,30 @@ def numbers(optimizer: Any) -> int:
     return total
 
 
+def train(plan: Plan, paths: Paths) -> Any:
+    seen.clear()
+    steps.clear()
+    unset_hf_deepspeed_config()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return flow.run(plan, paths, Report())
+
+
 def run(folder: Path) -> dict[str, Any]:
     plan = Plan.model_validate_json((folder / "plan.json").read_text())
     paths = Paths(
         folder / "inputs", folder / f"work-{os.environ[contract.NODE_RANK_ENV]}", root / "volumes"
     )
     paths.work.mkdir(exist_ok=True)
-    seen.clear()
-    unset_hf_deepspeed_config()
-    AcceleratorState._reset_state(reset_partial_state=True)
-    ended = flow.run(plan, paths, Report())
+    if (killed := folder / "killed-at").exists():
+        on_step_end = flow.Stop.on_step_end
+        kill_at(int(killed.read_text()))
+        with suppress(Killed):
+            train(plan, paths)
+        flow.Stop.on_step_end = on_step_end
+    ended = train(plan, paths)
     trainer = seen[-1]
     return {
+        "first": steps[0],
         "loss": ended.train.loss if ended.train else None,
         "strategy": strategies.running_strategy(trainer.model, trainer.optimizer),
         "held": strategies.held(trainer.model),

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from test_methods import prepared
 from test_processes import free_port
 from trainer_builders import LORA, train_plan
 
 from martlet_api import contract
 from martlet_api.contract import Plan
-from martlet_api.training import SHARDED_METHODS, Tuner
+from martlet_api.finetunejob import CheckpointSettings
+from martlet_api.training import SHARED_METHODS, Tuner
 from martlet_runtime.report import Report
 from martlet_runtime.train import flow
 
@@ -28,10 +31,15 @@ STEPS = 5
 FULL = Tuner(type="Full")
 
 
+KILLED, EVERY = 4, 2
+"""The step at whose end both processes are killed, and how often they save."""
+
+
 class Case(NamedTuple):
     strategy: str
     method: str
     tuner: str = "LoRA"
+    ending: str = "whole"
 
     @property
     def name(self) -> str:
@@ -40,6 +48,7 @@ class Case(NamedTuple):
     def plan(self, name: str, **more: Any) -> Plan:
         params = {"max_steps": STEPS, **({"learning_rate": 1e-3} if self.tuner == "Full" else {})}
         tuner = FULL if self.tuner == "Full" else LORA
+        more.setdefault("checkpoint", CheckpointSettings(every_steps=EVERY))
         return train_plan(name, method=self.method, tuner=tuner, hyperparameters=params, **more)
 
 
@@ -47,9 +56,13 @@ CASES = [
     Case("DDP", "SFT"),
     Case("DDP", "SFT", "Full"),
     *(Case(s, m, "Full") for s in ("FSDP", "ZeRO2", "ZeRO3") for m in ("SFT", "DPO")),
-    *(Case(s, m) for s in ("FSDP", "ZeRO3") for m in SHARDED_METHODS),
+    *(Case(s, m) for s in ("FSDP", "ZeRO3") for m in SHARED_METHODS),
     Case("ZeRO2", "SFT"),
     Case("ZeRO2", "DPO"),
+]
+BROKEN_OFF = [
+    *(Case(s, "SFT", "Full", "killed") for s in ("DDP", "FSDP", "ZeRO2", "ZeRO3")),
+    *(Case(s, "SFT", "LoRA", "killed") for s in ("FSDP", "ZeRO3")),
 ]
 
 
@@ -63,7 +76,7 @@ class Pair:
     def told(self, case: Case) -> list[dict[str, Any]]:
         if case.strategy not in self._ran:
             self._ran.add(case.strategy)
-            self._run([other for other in CASES if other.strategy == case.strategy])
+            self._run([other for other in (*CASES, *BROKEN_OFF) if other.strategy == case.strategy])
         files = [self.root / case.name / f"told-{node}.json" for node in (0, 1)]
         log = (self.root / f"{case.strategy}-0.log").read_text()
         assert all(file.exists() for file in files), log[-3000:]
@@ -76,6 +89,8 @@ class Pair:
             prepared(self.root / case.name, self.village, case.method)
             plan = case.plan(case.name, nodes=2, strategy=case.strategy)
             (self.root / case.name / "plan.json").write_text(plan.model_dump_json())
+            if case.ending == "killed":
+                (self.root / case.name / "killed-at").write_text(str(KILLED))
         port, names = str(free_port()), [case.name for case in cases]
         command = [sys.executable, Path(__file__).with_name("pair.py"), self.root, port, *names]
         running = [self._start(command, cases[0].strategy, node) for node in (0, 1)]
@@ -132,3 +147,20 @@ def test_it_runs_as_asked_and_learns_the_same(case: Case, pair: Pair, alone: Any
         assert first["held"][0] < 0.6 * whole
     else:
         assert first["held"] == second["held"] == [whole, whole]
+
+
+@pytest.mark.parametrize("case", BROKEN_OFF, ids=lambda case: case.name)
+def test_processes_that_are_killed_go_on_from_the_parts_that_they_saved(
+    case: Case, pair: Pair
+) -> None:
+    """And end with the weights of a run that nothing broke off."""
+    told, whole = pair.told(case), case._replace(ending="whole")
+    pair.told(whole)
+    assert [one["first"] for one in told] == [KILLED - EVERY, KILLED - EVERY]
+    resumed, unbroken = (weights(pair.root / "volumes/models" / c.name) for c in (case, whole))
+    torch.testing.assert_close(resumed, unbroken, atol=1e-6, rtol=1e-4)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    files = list(folder.glob("r1/*.safetensors"))
+    return {name: tensor for file in files for name, tensor in load_file(file).items()}

@@ -6,6 +6,7 @@ from typing import Any
 from trl import SFTConfig, SFTTrainer
 
 from martlet_runtime.rendering import render_to_learn
+from martlet_runtime.train import packed_attention
 from martlet_runtime.train.methods.base import Method, Row
 from martlet_runtime.train.task import Task
 
@@ -16,6 +17,8 @@ def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
 
 def trainer(task: Task) -> SFTTrainer:
     """Rows come rendered and labelled: TRL's own mask refuses templates without markers."""
+    if task.padding_free:
+        packed_attention.keep_apart(task.model)
     config = SFTConfig(
         **task.arguments(),
         max_length=None,
