@@ -43,7 +43,12 @@ CASES: dict[str, dict[str, Any]] = {
     "RM": {"better": ("loss", -1)},
     "GRPO": REWARDED,
     "RLOO": REWARDED,
-    "OnlineDPO": {**REWARDED, "better": ("objective/scores", 1), "params": ANSWERED},
+    "OnlineDPO": {
+        "better": ("objective/scores", 1),
+        "params": {"max_completion_length": 3, "temperature": 1.0, "learning_rate": 1e-2},
+        "rewards": [WITHOUT_A],
+        "steps": 20,
+    },
     "GKD": {"better": ("loss", -1), "params": {"lmbda": 0}},
 }
 
