@@ -11,7 +11,7 @@ from martlet_api.quantizedmodel import RungResult
 from martlet_runtime import artifacts, data
 from martlet_runtime.loading import load_model, load_tokenizer
 from martlet_runtime.paths import Paths
-from martlet_runtime.quantize.perplexity import perplexity, tokens_of
+from martlet_runtime.perplexity import perplexity, tokens_of
 from martlet_runtime.quantize.rung import Bench, attempt
 from martlet_runtime.rendering import render
 from martlet_runtime.report import Report

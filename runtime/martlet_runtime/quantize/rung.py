@@ -10,9 +10,9 @@ import torch
 
 from martlet_api.quantizedmodel import Rung, RungResult
 from martlet_runtime.engines import formats
+from martlet_runtime.perplexity import increase_percent, perplexity
 from martlet_runtime.quantize.methods import METHODS
 from martlet_runtime.quantize.methods.gptq import group_size
-from martlet_runtime.quantize.perplexity import increase_percent, perplexity
 
 
 @dataclass(frozen=True)

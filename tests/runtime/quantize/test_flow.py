@@ -18,8 +18,8 @@ from martlet_api.quantizedmodel import Rung
 from martlet_runtime.data import read_text
 from martlet_runtime.engines import formats
 from martlet_runtime.paths import Paths
+from martlet_runtime.perplexity import perplexity, tokens_of
 from martlet_runtime.quantize import flow
-from martlet_runtime.quantize.perplexity import perplexity, tokens_of
 from martlet_runtime.quantize.rung import Bench, impossible
 from martlet_runtime.report import Report
 

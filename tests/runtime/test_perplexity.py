@@ -10,9 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from martlet_api.conditions import Reason
+from martlet_runtime import perplexity as subject
 from martlet_runtime.errors import UserError
-from martlet_runtime.quantize import perplexity as subject
-from martlet_runtime.quantize.perplexity import increase_percent, perplexity, tokens_of
+from martlet_runtime.perplexity import increase_percent, perplexity, tokens_of
 
 pytestmark = pytest.mark.torch
 
