@@ -29,6 +29,7 @@ class Reason(StrEnum):
     RESOLVING = "Resolving"
     DRY_RUN = "DryRun"
     WAITING_FOR_APPROVAL = "WaitingForApproval"
+    WAITING_FOR_SCORES = "WaitingForScores"
     TRAINING = "Training"
     EVALUATING = "Evaluating"
     QUANTIZING = "Quantizing"

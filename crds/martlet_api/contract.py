@@ -90,7 +90,8 @@ class Input(ApiModel):
     """
 
     name: str
-    kind: Literal["Model", "Dataset"]
+    kind: Literal["Model", "Dataset", "Benchmark"]
+    """A model's folder, a data file, or the folder of a benchmark's data."""
     uri: str
     revision: str | None = None
     commit: str | None = None
@@ -170,7 +171,10 @@ class EstimatePlan(ApiModel):
 
 
 class EvaluatePlan(ApiModel):
-    """Inputs: ``suite-NAME`` for each suite. The engine answers on ``endpoint``."""
+    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer. The engine answers
+    on ``endpoint``."""
+
+    subject: Literal["Model", "Baseline"] = "Model"
 
     endpoint: str
     served_name: str
@@ -220,6 +224,7 @@ class TrainResult(StatusModel):
 
 
 class EvaluateResult(StatusModel):
+    subject: Literal["Model", "Baseline"] = "Model"
     scores: list[Score]
     errors: list[str] = []
 

@@ -14,32 +14,97 @@ MetricName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Threshold(ApiModel):
-    """What a score must reach for the suite to pass."""
+    """What a score must reach for the suite to pass: a bound of its own, or how much worse than
+    the baseline's it may be."""
 
     model_config = api_config(
-        ("has(self.min) || has(self.max)", "set min, max or both: a threshold needs a bound"),
+        (
+            "[has(self.min) || has(self.max), has(self.maxDrop), has(self.maxIncreasePercent)]"
+            ".filter(x, x).size() == 1",
+            "set min, max or both, or maxDrop, or maxIncreasePercent: a threshold needs one kind "
+            "of bound",
+        ),
         ("!has(self.min) || !has(self.max) || self.min <= self.max", "min must not exceed max"),
+        (
+            "(has(self.maxDrop) || has(self.maxIncreasePercent)) == has(self.against)",
+            "maxDrop and maxIncreasePercent compare with the baseline and need against: Baseline; "
+            "min and max do not take it",
+        ),
     )
 
     metric: MetricName
     min: float | None = None
     max: float | None = None
+    max_drop: Annotated[
+        float | None,
+        Field(ge=0, description="How far below the baseline's score, in the metric's own unit."),
+    ] = None
+    max_increase_percent: Annotated[
+        float | None,
+        Field(ge=0, description="How far above the baseline's score, for perplexity say."),
+    ] = None
+    against: Literal["Baseline"] | None = None
+    confidence: Annotated[
+        float | None,
+        Field(
+            gt=0.5,
+            lt=1,
+            description=(
+                "Passes only if the bound is kept with this confidence, by the score's standard "
+                "error. Left out: the score itself is compared."
+            ),
+        ),
+    ] = None
 
 
 class Suite(ApiModel):
     """One benchmark over one test set."""
 
+    model_config = api_config(
+        (
+            "!(self.benchmark in ['general_qa', 'general_mcq', 'perplexity']) || has(self.dataset)",
+            "benchmarks general_qa, general_mcq and perplexity are taken over your own dataset; "
+            "name it",
+        ),
+        (
+            "!(self.benchmark in ['general_qa', 'general_mcq', 'perplexity']) || "
+            "!(has(self.limit) || has(self.subsets) || has(self.fewShot))",
+            "limit, subsets and fewShot belong to EvalScope's other benchmarks; use "
+            "dataset.maxSamples, or remove them",
+        ),
+        (
+            "self.benchmark == 'general_qa' || self.benchmark == 'general_mcq' || "
+            "!has(self.dataset) || !has(self.dataset.maxSamples)",
+            "dataset.maxSamples belongs to benchmarks general_qa and general_mcq; use limit, or "
+            "remove it",
+        ),
+    )
+
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9][-a-z0-9]*$")]
     benchmark: Annotated[
-        Literal["general_qa", "general_mcq"],
+        str,
         Field(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[a-z0-9_]+$",
             description=(
                 "EvalScope's name. general_qa: rows of query and response; general_mcq: rows of "
-                "question, A, B, C, D... and answer."
-            )
+                "question, A, B, C, D... and answer; perplexity: a text; any other: the folder or "
+                "repository of its data."
+            ),
         ),
     ]
-    dataset: DatasetSource
+    dataset: DatasetSource | None = None
+    subsets: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128)]] | None,
+        Field(min_length=1, max_length=256, description="All of the benchmark's where left out."),
+    ] = None
+    limit: Annotated[
+        int | None, Field(ge=1, le=1_000_000, description="The first rows of each subset.")
+    ] = None
+    few_shot: Annotated[
+        int | None, Field(ge=0, le=100, description="Examples; the benchmark's own if left out.")
+    ] = None
     thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
 
 
@@ -52,7 +117,18 @@ class Generation(ApiModel):
 
 
 class EvalRunSpec(BatchSpec):
+    model_config = api_config(
+        (
+            "has(self.baseline) || !self.suites.exists(s, s.thresholds.exists(t, has(t.against)))",
+            "a threshold against the baseline needs spec.baseline: name the model to compare with",
+        ),
+    )
+
     model: ModelSource
+    baseline: Annotated[
+        ModelSource | None,
+        Field(description="The model to compare with: scored in the same way, once per digest."),
+    ] = None
     suites: Annotated[
         list[Suite],
         Field(
@@ -74,16 +150,41 @@ class Score(StatusModel):
     suite: Annotated[str, Field(max_length=63)]
     metric: MetricName
     value: float
+    stderr: Annotated[
+        float | None, Field(description="Of the value, as the rows' own scores vary.")
+    ] = None
+    detail: Annotated[
+        str | None,
+        Field(
+            max_length=128,
+            description="What it was measured over, where that depends on the model.",
+        ),
+    ] = None
+    baseline: Annotated[float | None, Field(description="The baseline's value.")] = None
     samples: Count
     incomplete: Count = 0
     passed: Annotated[bool | None, Field(description="Left out where no threshold is set.")] = None
 
 
+class Measured(StatusModel):
+    """Scores of one model by digest. ``key`` is the digest of all that makes them: model, test
+    sets, engine and generation; equal work is done once in a namespace."""
+
+    key: Digest
+    model_digest: Digest
+    scores: Annotated[list[Score], Field(max_length=256)]
+    at: Time
+    by: Annotated[str, Field(max_length=128, description="Whose run: EvalRun/NAME RUN.")]
+
+
 class Verdict(StatusModel):
-    """Holds for this model's digest and no other."""
+    """Holds for this model's digest and no other, by the work that ``key`` is the digest of:
+    model, test sets, engine and generation."""
 
     passed: bool
     model_digest: Digest
+    key: Digest | None = None
+    baseline_digest: Digest | None = None
     at: Time
     message: Text | None = None
 
@@ -99,6 +200,11 @@ class EvalProgress(StatusModel):
 class EvalRunStatus(RunStatus):
     progress: EvalProgress | None = None
     scores: Annotated[list[Score], Field(max_length=256)] | None = None
+    measured: Measured | None = None
+    baseline: Measured | None = None
+    scoring: Annotated[
+        Digest | None, Field(description="The key of the scores that are being made.")
+    ] = None
     verdict: Verdict | None = None
 
 

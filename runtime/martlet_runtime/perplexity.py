@@ -21,8 +21,7 @@ def tokens_of(tokenizer: Any, text: str) -> torch.Tensor:
     if len(ids) < 2:
         raise UserError(
             Reason.DATASET_EMPTY,
-            "The perplexity text has fewer than two tokens. Name a longer one in "
-            "spec.gate.perplexity.dataset.",
+            "The text for perplexity has fewer than two tokens. Name a longer one.",
         )
     return torch.tensor(ids)
 

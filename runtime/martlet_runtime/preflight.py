@@ -99,7 +99,7 @@ def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput
         listing = source.listing(locked, paths, Path(scratch))
         if wanted.kind == "Model":
             models.check([file.path for file in listing.files], wanted.uri)
-        else:
+        elif wanted.kind == "Dataset":
             count = _count(locked.model_copy(update={"digest": listing.digest}), paths, rows)
     found = _resolved(wanted, commit, listing, count)
     left_out = len(rows.bad.rejected) - before

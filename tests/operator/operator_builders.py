@@ -156,7 +156,7 @@ def work_told(kind: str, *, text: str = "made", score: float = 0.9) -> Object:
         return said("train", train=made)
     if kind == "EvalRun":
         value = {"suite": "village", "metric": "Rouge-L-R", "value": score, "samples": 40}
-        return said("evaluate", evaluate={"scores": [{**value, "passed": score >= 0.8}]})
+        return said("evaluate", evaluate={"scores": [value]})
     rung = {"method": "W8A8", "passed": True, "increasePercent": 1.5, "perplexity": 5.1}
     quantize = {
         "rungs": [rung],

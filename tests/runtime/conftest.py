@@ -22,7 +22,14 @@ STEPS, ROWS, SEED = 50, 16, 7
 # The development environment has no torch and the runtime's no stand-in for S3; `make test` runs
 # each test where its libraries are.
 NEEDS = {
-    "torch": ["train/*", "estimate/*", "quantize/*", "test_rendering.py"],
+    "torch": [
+        "test_perplexity.py",
+        "evaluate/test_perplexity.py",
+        "train/*",
+        "estimate/*",
+        "quantize/*",
+        "test_rendering.py",
+    ],
     "boto3": ["test_s3.py"],
 }
 collect_ignore_glob = [

@@ -1,12 +1,13 @@
 """What each kind that runs to an end says of itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import EstimatePlan, Plan, RowsPlan, Termination
+from martlet_api.references import ModelSource
 from martlet_api.workload import BatchSpec
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inputs.models import KnownModel
@@ -17,6 +18,41 @@ from martlet_operator.settings import Settings
 Object = dict[str, Any]
 Spec = Any
 """The kind's own spec class; each kind's functions name it."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """All that a kind decides the next step of a run by."""
+
+    spec: Spec
+    status: Any
+    inputs: Inputs
+    run: str
+    snapshot: Snapshot
+    settings: Settings
+    now: datetime
+
+    @property
+    def resource(self) -> Object:
+        return self.snapshot.resource
+
+
+@dataclass(frozen=True)
+class Work:
+    """A stage that must be done: its name, which is its Job's and its working container's, what
+    the pod is told, and the pod. ``marks`` are parts of the status while it is being done."""
+
+    stage: str
+    plan: Plan
+    template: Object
+    marks: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Parts of the status that need no work; what comes next is asked again."""
+
+    update: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,12 +75,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class BatchKind:
-    """The pure functions of a kind. ``stage`` names its flow, its Job and the working container.
+    """The pure functions of a kind.
 
     inputs: what must be brought besides the model.
     refusal: why the spec cannot be carried out on a referenced model, None where it can.
-    plan: what the working pod is told (resource, spec, status, inputs, run).
-    template: the pod that does the work.
+    models: models besides the one that is worked on that may be named by ``from``, by input name.
+    following: what comes next once the inputs are locked: work, what is known without it, the end,
+    or what must be waited for, without a pod meanwhile.
+    taken: what a stage that is done came to (stage, pass, what it finished): parts of the status,
+    or the end.
     nodes: pods that work together.
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
@@ -58,14 +97,13 @@ class BatchKind:
     """
 
     kind: str
-    stage: str
     working: Reason
     inputs: Callable[[Spec], list[Wanted]]
     refusal: Callable[[Spec, KnownModel | None], str | None]
-    plan: Callable[[Object, Spec, Any, Inputs, str], Plan]
-    template: Callable[[Spec, Plan, Inputs, Settings], Object]
+    following: Callable[[Pass], Work | Known | Outcome | Ready]
+    taken: Callable[[str, Pass, Finished], Known | Outcome]
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
-    outcome: Callable[[Spec, Finished], Outcome]
+    models: Callable[[Spec], dict[str, ModelSource]] = lambda _: {}
     nodes: Callable[[Spec], int] = lambda _: 1
     rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None
     checked: Callable[[Termination], dict[str, Any]] = lambda _: {}

@@ -11,7 +11,14 @@ from martlet_api.conditions import ConditionType, Reason
 from martlet_api.contract import Plan, Termination
 from martlet_api.runs import Run
 from martlet_operator.batch import preflight
-from martlet_operator.batch.kind import BatchKind, Finished, spec_identity
+from martlet_operator.batch.kind import (
+    BatchKind,
+    Finished,
+    Outcome,
+    Pass,
+    Work,
+    spec_identity,
+)
 from martlet_operator.batch.preflight import preflight_objects
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, find, phase, timestamp, with_condition
@@ -31,6 +38,9 @@ Object = dict[str, Any]
 PROGRESS_SECONDS = 10.0
 """Progress is read, and a status written for it, no more often than this."""
 
+_SHARED_SECONDS = 5.0
+"""After so many, what another does is looked at again."""
+
 
 def decide(
     kind: BatchKind,
@@ -48,6 +58,12 @@ def decide(
     referenced = model_of(spec.model, snapshot.references)
     if isinstance(referenced, Waiting):
         return step.hold(referenced.ready)
+    for name, source in kind.models(spec).items():
+        found = model_of(source, snapshot.references)
+        if isinstance(found, Waiting):
+            return step.hold(found.ready)
+        if found:
+            step.others[name] = found
     return step.run(referenced)
 
 
@@ -65,6 +81,7 @@ class _Step:
     ) -> None:
         self.kind, self.spec, self.status = kind, spec, status
         self.snapshot, self.settings, self.now = snapshot, settings, now
+        self.others: dict[str, KnownModel] = {}
 
     def hold(self, ready: Ready) -> Decision:
         """Nothing can be started; what an earlier run made stays.
@@ -82,7 +99,8 @@ class _Step:
         return Decision(self._status(ready, finished=False), keep=keep_run(run.id))
 
     def run(self, referenced: KnownModel | None) -> Decision:
-        upstream = [item.digest for item in referenced.inputs()] if referenced else []
+        models = [*([referenced] if referenced else []), *self.others.values()]
+        upstream = [item.digest for model in models for item in model.inputs()]
         run = run_id([spec_identity(self.spec), upstream])
         if self.status.run is None or self.status.run.id != run:
             self.status = _begin(self.status, run, self.now)
@@ -111,14 +129,30 @@ class _Step:
         return self._work(run, inputs)
 
     def _work(self, run: str, inputs: Inputs) -> Decision:
-        plan = self.kind.plan(self.snapshot.resource, self.spec, self.status, inputs, run)
-        template = self.kind.template(self.spec, plan, inputs, self.settings)
-        desired = self._objects(plan, self.kind.stage, template)
-        state = stage_state(self.snapshot, run, self.kind.stage)
-        if state.told:
-            outcome = self.kind.outcome(self.spec, Finished(state.told, inputs, run, self.now))
-            return self._end(outcome.ready, outcome.update)
+        """Stage after stage, as far as they are done."""
+        while True:
+            at = self._pass(run, inputs)
+            step = self.kind.following(at)
+            if isinstance(step, Work):
+                state = stage_state(self.snapshot, run, step.stage)
+                if state.told is None:
+                    return self._do(step, state)
+                finished = Finished(state.told, inputs, run, self.now)
+                step = self.kind.taken(step.stage, at, finished)
+            if isinstance(step, Ready):
+                # Without what keeps them, pods that began go.
+                return Decision(self._status(step, finished=False), again_after=_SHARED_SECONDS)
+            if isinstance(step, Outcome):
+                return self._end(step.ready, step.update)
+            self.status = self.status.model_copy(update=step.update)
+
+    def _do(self, work: Work, state: StageState) -> Decision:
+        self.status = self.status.model_copy(update=work.marks)
+        desired = self._objects(work.plan, work.stage, work.template)
         return self._wait(state, desired, self.kind.working, "Its pod is being started.")
+
+    def _pass(self, run: str, inputs: Inputs) -> Pass:
+        return Pass(self.spec, self.status, inputs, run, self.snapshot, self.settings, self.now)
 
     def _wait(
         self, state: StageState, desired: list[Object], reason: Reason, message: str
@@ -195,7 +229,9 @@ class _Step:
     def _inputs(self, referenced: KnownModel | None) -> Inputs:
         others = self.kind.inputs(self.spec)
         resolved = self.status.resolved or []
-        return gather(self.spec.model, referenced, others, resolved, self.snapshot.cache)
+        return gather(
+            self.spec.model, referenced, others, resolved, self.snapshot.cache, self.others
+        )
 
     def _preflight(self, run: str, inputs: Inputs) -> list[Object]:
         return preflight_objects(

@@ -1,18 +1,18 @@
-"""EvalRun: what it wants of the cluster (desired) and what it says of itself (status)."""
+"""EvalRun: what it wants of the cluster (desired), which scores are known already (sharing), what
+they are worth (judging), and what it says of itself (status)."""
 
 from martlet_api.conditions import Reason
 from martlet_operator.batch.kind import BatchKind
-from martlet_operator.evalrun import desired, status
+from martlet_operator.evalrun import desired, stages, status
 
 KIND = BatchKind(
     kind="EvalRun",
-    stage=desired.STAGE,
     working=Reason.EVALUATING,
     inputs=desired.inputs,
+    models=desired.models,
     refusal=desired.refusal,
-    plan=desired.plan,
-    template=desired.template,
+    following=stages.following,
+    taken=stages.taken,
     progress=status.progress,
-    outcome=status.outcome,
     findings=status.findings,
 )

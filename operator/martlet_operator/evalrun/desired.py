@@ -1,12 +1,21 @@
 """The plan and the pod of a scoring run: the engine beside the scorer, as it would serve."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
+from martlet_api import benchmarks
 from martlet_api.contract import ENGINE_PORT, METRICS_PORT, EvaluatePlan, Plan, ServePlan
-from martlet_api.evalrun import EvalRunSpec, EvalRunStatus
-from martlet_operator.batch.kind import plan_of
+from martlet_api.evalrun import EvalRunSpec, Suite
+from martlet_api.references import ModelSource
+from martlet_operator.batch.kind import Pass, plan_of
 from martlet_operator.inputs.models import KnownModel, not_served
-from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
+from martlet_operator.inputs.wanted import (
+    Inputs,
+    Wanted,
+    WantedBenchmark,
+    WantedDataset,
+    WantedModel,
+)
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
 from martlet_operator.pods.engine import engine_container
@@ -15,27 +24,58 @@ from martlet_operator.pods.volumes import claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
+Subject = Literal["Model", "Baseline"]
 
-STAGE = "evaluate"
+BASELINE = "baseline"
+STAGES: dict[Subject, str] = {"Model": "evaluate", "Baseline": BASELINE}
+_FLOW = "evaluate"
 SERVED_NAME = "model"
 
 
 def inputs(spec: EvalRunSpec) -> list[Wanted]:
-    return [
-        WantedDataset(f"suite-{suite.name}", suite.dataset, "Evaluation", suite.benchmark)
-        for suite in spec.suites
-    ]
+    suites = [_dataset(suite) for suite in spec.suites if suite.dataset]
+    if spec.baseline and spec.baseline.uri:
+        return [WantedModel(BASELINE, spec.baseline), *suites]
+    return suites
+
+
+def _dataset(suite: Suite) -> Wanted:
+    name = input_of(suite)
+    assert suite.dataset is not None
+    if suite.benchmark == benchmarks.PERPLEXITY:
+        return WantedDataset(name, suite.dataset, "Text")
+    if suite.benchmark in benchmarks.OWN_ROWS:
+        return WantedDataset(name, suite.dataset, "Evaluation", suite.benchmark)
+    return WantedBenchmark(name, suite.dataset, suite.benchmark)
+
+
+def input_of(suite: Suite) -> str:
+    return f"suite-{suite.name}"
+
+
+def models(spec: EvalRunSpec) -> dict[str, ModelSource]:
+    return {BASELINE: spec.baseline} if spec.baseline and spec.baseline.from_ else {}
 
 
 def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
-    """What the engine cannot load, it cannot score."""
-    return not_served(model)
+    """What cannot be scored: a benchmark that is not known or whose data is nowhere named, or what
+    the engine cannot load."""
+    wrong = (benchmarks.problem(suite) for suite in spec.suites)
+    return next(filter(None, wrong), None) or not_served(model)
 
 
-def plan(
-    resource: Object, spec: EvalRunSpec, status: EvalRunStatus, inputs: Inputs, run: str
-) -> Plan:
+def of_subject(inputs: Inputs, subject: Subject) -> Inputs:
+    """The inputs of the pod that scores one of the two models."""
+    model = inputs.model if subject == "Model" else inputs.models[BASELINE]
+    assert model is not None
+    suites = [item for item in inputs.locked if item.kind != "Model"]
+    return replace(inputs, model=model, locked=[*model.inputs(), *suites])
+
+
+def plan(at: Pass, inputs: Inputs, subject: Subject) -> Plan:
+    spec: EvalRunSpec = at.spec
     evaluate = EvaluatePlan(
+        subject=subject,
         endpoint=f"http://127.0.0.1:{ENGINE_PORT}/v1",
         served_name=SERVED_NAME,
         suites=spec.suites,
@@ -43,20 +83,22 @@ def plan(
     )
     on_accelerator = spec.pod.accelerator is not None
     serve = ServePlan(engine=spec.engine.type, on_accelerator=on_accelerator)
-    return plan_of(resource, inputs, run, evaluate=evaluate, serve=serve)
+    return plan_of(at.resource, inputs, at.run, evaluate=evaluate, serve=serve)
 
 
-def template(spec: EvalRunSpec, plan: Plan, inputs: Inputs, settings: Settings) -> Object:
+def template(
+    spec: EvalRunSpec, plan: Plan, inputs: Inputs, settings: Settings, stage: str
+) -> Object:
     """stage, then the engine as a native sidecar, then the scorer once the engine answers."""
     assert inputs.model is not None
     images, claims = settings.images, claims_of(inputs.uris)
     mounted = mounts(claims, inputs.cache)
     engine = engine_container(spec.engine, inputs.model, SERVED_NAME, spec.pod, images, mounted)
     scorer = container(
-        STAGE,
+        stage,
         images.runtime,
         images.pull_policy,
-        runtime_command(STAGE),
+        runtime_command(_FLOW),
         mounted,
         env=offline(),
     )
@@ -67,5 +109,5 @@ def template(spec: EvalRunSpec, plan: Plan, inputs: Inputs, settings: Settings) 
             {**engine, "restartPolicy": "Always"},
         ],
         containers=[{**scorer, "ports": [{"name": "metrics", "containerPort": METRICS_PORT}]}],
-        volumes=volumes(stage_name(plan.name, plan.run, STAGE), claims, inputs.cache),
+        volumes=volumes(stage_name(plan.name, plan.run, stage), claims, inputs.cache),
     )

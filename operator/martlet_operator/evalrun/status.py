@@ -6,9 +6,10 @@ from typing import Any
 from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import Termination
-from martlet_api.evalrun import EvalProgress, EvalRunSpec, Score, Verdict
-from martlet_operator.batch.kind import Finished, Outcome
+from martlet_api.evalrun import EvalProgress, EvalRunSpec, EvalRunStatus, Score, Verdict
+from martlet_operator.batch.kind import Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
+from martlet_operator.evalrun import judging
 
 _SHOWN = 5
 """Scores that fit into the bounded message of a verdict."""
@@ -24,35 +25,51 @@ def progress(gauges: dict[str, float], now: datetime) -> tuple[EvalProgress, str
     return figures, f"{done} of {total} samples answered."
 
 
-def outcome(spec: EvalRunSpec, finished: Finished) -> Outcome:
-    """A verdict on this model's digest; it passes if no threshold was missed."""
-    result, model = finished.told.evaluate, finished.inputs.model
-    assert result is not None
-    assert model is not None
-    missed = [score for score in result.scores if score.passed is False]
-    message = _message(result.scores, missed)
+def outcome(spec: EvalRunSpec, status: EvalRunStatus, now: datetime) -> Outcome:
+    """A verdict on this model's digest; it passes if no threshold was missed. What cannot be
+    judged gives none."""
+    assert status.measured is not None
+    found = judging.judge(spec, status.measured, status.baseline)
+    if found.undecided:
+        text = (
+            f"There is no verdict: {_list(found.undecided)}. Change the thresholds or the suites."
+        )
+        return Outcome(Ready("False", Reason.INCONCLUSIVE, text), {"scores": found.scores})
+    message = _message(found.scores, found.missed)
     verdict = Verdict(
-        passed=not missed, model_digest=model.digest, at=timestamp(finished.now), message=message
+        passed=not found.missed,
+        model_digest=status.measured.model_digest,
+        key=status.measured.key,
+        baseline_digest=status.baseline.model_digest if status.baseline else None,
+        at=timestamp(now),
+        message=message,
     )
     ready = (
         Ready("False", Reason.THRESHOLD_NOT_MET, f"{message} Train or choose another model.")
-        if missed
+        if found.missed
         else Ready("True", Reason.PASSED, message)
     )
-    return Outcome(ready, {"scores": result.scores, "verdict": verdict, "progress": None})
+    return Outcome(ready, {"scores": found.scores, "verdict": verdict, "progress": None})
 
 
 def findings(told: Termination) -> dict[str, Any]:
-    """The scores of a run that gave no verdict."""
-    return {"scores": told.evaluate.scores} if told.evaluate else {}
+    """The scores of a run that gave no verdict; the baseline's are not the model's."""
+    if told.evaluate is None or told.evaluate.subject == "Baseline":
+        return {}
+    return {"scores": told.evaluate.scores}
 
 
-def _message(scores: list[Score], missed: list[Score]) -> str:
-    shown = missed or scores
-    parts = [f"{s.suite} {s.metric} {s.value:.4g} ({s.samples} samples)" for s in shown]
-    figures = "; ".join(parts[:_SHOWN])
-    if len(parts) > _SHOWN:
-        figures += f"; and {len(parts) - _SHOWN} more in status.scores"
+def _message(scores: list[Score], missed: list[str]) -> str:
     if missed:
-        return f"{len(missed)} of {len(scores)} scores missed their threshold: {figures}."
-    return f"Scored: {figures}."
+        return f"{len(missed)} of {len(scores)} scores missed their threshold: {_list(missed)}."
+    return f"Scored: {_list([_figures(score) for score in scores])}."
+
+
+def _figures(score: Score) -> str:
+    beside = f", baseline {score.baseline:.4g}" if score.baseline is not None else ""
+    return f"{score.suite} {score.metric} {score.value:.4g} ({score.samples} samples{beside})"
+
+
+def _list(parts: list[str]) -> str:
+    more = f"; and {len(parts) - _SHOWN} more in status.scores" if len(parts) > _SHOWN else ""
+    return "; ".join(parts[:_SHOWN]) + more

@@ -6,15 +6,13 @@ from martlet_operator.finetunejob import desired, holding, memory, status
 
 KIND = BatchKind(
     kind="FineTuneJob",
-    stage=desired.STAGE,
     working=Reason.TRAINING,
     inputs=desired.inputs,
     refusal=desired.refusal,
-    plan=desired.plan,
-    template=desired.template,
+    following=desired.work,
     nodes=lambda spec: spec.parallelism.nodes,
     progress=status.progress,
-    outcome=status.outcome,
+    taken=status.taken,
     kept=status.kept,
     rows=desired.rows,
     checked=status.checked,

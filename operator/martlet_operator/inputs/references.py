@@ -18,6 +18,8 @@ References = Mapping[tuple[str, str], Object | None]
 
 _REWARD = "reward-"
 """How the formats of reward models begin."""
+MODEL_FIELDS = ("model", "baseline")
+"""Fields of specs that may name a model of another resource's."""
 _CONDITIONS = TypeAdapter(list[Condition])
 
 
@@ -85,9 +87,9 @@ def circle(kind: str, name: str, references: References) -> list[str] | None:
     return None
 
 
-def reference_of(target: Object | None) -> tuple[str, str] | None:
-    """(kind, name) that a live resource's ``spec.model.from`` names."""
-    reference = ((target or {}).get("spec", {}).get("model") or {}).get("from")
+def reference_of(target: Object | None, field: str = "model") -> tuple[str, str] | None:
+    """(kind, name) that a live resource's ``spec.model.from`` names, or another field's."""
+    reference = ((target or {}).get("spec", {}).get(field) or {}).get("from")
     return (reference["kind"], reference["name"]) if reference else None
 
 

@@ -1,7 +1,7 @@
 """What a spec asks to be brought, and what of it is locked already."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from martlet_api.contract import Input
@@ -35,9 +35,10 @@ class WantedModel:
     """A model besides the one that is worked on."""
 
     name: str
-    source: TeacherSource
+    source: TeacherSource | ModelSource
 
     def input(self, found: ResolvedInput | None) -> Input:
+        assert self.source.uri is not None
         return Input(
             name=self.name,
             kind="Model",
@@ -79,9 +80,30 @@ class WantedDataset:
 
 
 @dataclass(frozen=True)
+class WantedBenchmark:
+    """The folder of a benchmark's data."""
+
+    name: str
+    source: DatasetSource
+    benchmark: str
+
+    def input(self, found: ResolvedInput | None) -> Input:
+        return Input(
+            name=self.name,
+            kind="Benchmark",
+            uri=self.source.uri,
+            revision=self.source.revision,
+            commit=found.commit if found else None,
+            digest=found.digest if found else None,
+            benchmark=self.benchmark,
+        )
+
+
+@dataclass(frozen=True)
 class Inputs:
     """``model`` is None until its digest is known; ``unlocked`` is what preflight must resolve.
-    ``cache`` is where the pods keep what they bring from elsewhere, if they do."""
+    ``cache`` is where the pods keep what they bring from elsewhere, if they do. ``models`` are
+    those besides the one that is worked on, by input name, once their digests are known."""
 
     model: KnownModel | None
     locked: list[Input]
@@ -89,6 +111,7 @@ class Inputs:
     made_from: list[MadeFrom]
     secrets: tuple[str, ...]
     cache: Cache | None = None
+    models: dict[str, KnownModel] = field(default_factory=dict)
 
     @property
     def uris(self) -> list[str]:
@@ -108,13 +131,21 @@ def gather(
     others: Sequence[Wanted],
     resolved: list[ResolvedInput],
     cache: Cache | None = None,
+    models: dict[str, KnownModel] | None = None,
 ) -> Inputs:
-    """Sorts the inputs into what is locked and what is not."""
+    """Sorts the inputs into what is locked and what is not. ``models`` are those of ``others``
+    that another resource made."""
     found = {item.name: item for item in resolved}
     model = referenced or _resolved_model(source, found.get(MODEL))
     wanted = [other.input(found.get(other.name)) for other in others]
     inputs = [*(model.inputs() if model else [_unlocked_model(source)]), *wanted]
     chain = model.made_from() if model else []
+    named = {other.name: _secret(other.source) for other in others}
+    known = {
+        item.name: from_resolved(found[item.name], named[item.name])
+        for item in wanted
+        if item.kind == "Model" and item.digest
+    }
     return Inputs(
         model=model,
         locked=[item for item in inputs if item.digest],
@@ -125,6 +156,7 @@ def gather(
         ],
         secrets=_secrets(source, model, others),
         cache=cache if any(is_remote(item.uri) for item in inputs) else None,
+        models={**known, **(models or {})},
     )
 
 

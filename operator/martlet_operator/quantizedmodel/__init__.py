@@ -6,13 +6,11 @@ from martlet_operator.quantizedmodel import desired, status
 
 KIND = BatchKind(
     kind="QuantizedModel",
-    stage=desired.STAGE,
     working=Reason.QUANTIZING,
     inputs=desired.inputs,
     refusal=desired.refusal,
-    plan=desired.plan,
-    template=desired.template,
+    following=desired.work,
     progress=status.progress,
-    outcome=status.outcome,
+    taken=status.taken,
     findings=status.findings,
 )

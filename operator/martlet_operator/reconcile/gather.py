@@ -10,7 +10,7 @@ from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
 from martlet_operator.inputs.cache import ENABLED, cache_of
-from martlet_operator.inputs.references import reference_of
+from martlet_operator.inputs.references import MODEL_FIELDS, reference_of
 from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
 from martlet_operator.reconcile.queue import Key
@@ -25,7 +25,9 @@ _OWNED_KINDS = {
     "QuantizedModel": ("Job", "ConfigMap"),
     "InferenceService": ("Job", "ConfigMap", "Deployment", "Service", "HTTPRoute"),
 }
-_REPORTING_CONTAINERS = ("train", "evaluate", "quantize")
+_REPORTING_CONTAINERS = ("train", "evaluate", "baseline", "quantize")
+_SHARING_KINDS = ("EvalRun",)
+"""Kinds whose resources take over what others of their kind found."""
 _REFERENCE_DEPTH = 32
 
 
@@ -38,23 +40,31 @@ async def gather(
     lists = await asyncio.gather(*(client.list(kind, key.namespace, selector) for kind in kinds))
     owned = [item for found in lists[:-1] for item in found]
     pods = lists[-1]
-    references, pages, warnings, memory, claims = await asyncio.gather(
+    references, pages, warnings, memory, claims, peers = await asyncio.gather(
         _references(client, key, resource),
         _pages(pods),
         _warnings(client, key, owned, pods),
         accelerators.memory(client, resource),
         client.list("PersistentVolumeClaim", key.namespace, f"{labels.CACHE}={ENABLED}"),
+        _peers(client, key),
     )
     cache = cache_of(claims)
-    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache)
+    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache, peers)
+
+
+async def _peers(client: Client, key: Key) -> list[Object]:
+    if key.kind not in _SHARING_KINDS:
+        return []
+    found = await client.list(key.kind, key.namespace)
+    return [item for item in found if item["metadata"]["name"] != key.name]
 
 
 def direct_references(resource: Object) -> set[Reference]:
     """(kind, name) of all that a resource names."""
     gates = resource.get("spec", {}).get("gates") or []
     named = {("EvalRun", gate["evalRun"]) for gate in gates}
-    model = reference_of(resource)
-    return named | ({model} if model else set())
+    models = (reference_of(resource, field) for field in MODEL_FIELDS)
+    return named | {model for model in models if model}
 
 
 async def _references(client: Client, key: Key, resource: Object) -> dict[Reference, Object | None]:

@@ -17,7 +17,8 @@ class Snapshot:
     ``warnings`` maps the name of an owned object to the newest Warning Event about it, of objects
     that should have pods and have none. ``accelerator_memory`` is in bytes, of the smallest
     accelerator that the resource's pods may get; None where no node tells it. ``cache`` is
-    the namespace's, if it has one.
+    the namespace's, if it has one. ``peers`` are the other resources of its kind there, where
+    they may have done the same work.
     """
 
     resource: Object
@@ -28,6 +29,7 @@ class Snapshot:
     warnings: dict[str, str] = field(default_factory=dict)
     accelerator_memory: int | None = None
     cache: Cache | None = None
+    peers: list[Object] = field(default_factory=list)
 
     @property
     def namespace(self) -> str:

@@ -1,22 +1,28 @@
 """Evaluate: runs every suite against the engine and judges the scores by their thresholds."""
 
+import difflib
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from martlet_api.benchmarks import OWN_ROWS, PERPLEXITY
 from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan, Termination
 from martlet_api.evalrun import Score, Suite
 from martlet_runtime import data
 from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate import engine, suites
-from martlet_runtime.evaluate.suites import Measured
+from martlet_runtime.evaluate import engine, perplexity, suites
+from martlet_runtime.evaluate.measured import Answers, Measured
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 
 Rows = list[dict[str, Any]]
 
 _WATCH_SECONDS = 2.0
+_SHOWN = 300
+_UNREADABLE = (ValueError, KeyError, TypeError, OSError, ImportError)
+"""How EvalScope and datasets tell that a folder is not what a benchmark expects."""
 
 
 def run(plan: Plan, paths: Paths, report: Report) -> Termination:
@@ -25,51 +31,76 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     todo = plan.evaluate
     rows = {suite.name: _rows(suite, plan, paths) for suite in todo.suites}
     engine.wait(todo.endpoint, todo.served_name)
-    with _Watch(report, paths, rows):
-        scores = [score for suite in todo.suites for score in _suite(suite, rows, todo, paths)]
-    result = EvaluateResult(scores=scores)
-    if lost := sum(score.incomplete for score in scores):
+    with _Watch(report, paths, rows) as watch:
+        told = [(suite, _answered(suite, rows, todo, paths, watch)) for suite in todo.suites]
+    result = EvaluateResult(
+        subject=todo.subject,
+        scores=[score for suite, answers in told for score in scores_of(suite, answers)],
+        errors=[error for _, answers in told for error in answers.errors],
+    )
+    if lost := sum(score.incomplete for score in result.scores):
         return _inconclusive(result, lost)
     return Termination(
         flow="evaluate",
         succeeded=True,
         reason=Reason.SUCCEEDED,
-        message=f"{len(scores)} scores.",
+        message=f"{len(result.scores)} scores.",
         evaluate=result,
     )
 
 
-def _rows(suite: Suite, plan: Plan, paths: Paths) -> Rows:
+def _rows(suite: Suite, plan: Plan, paths: Paths) -> Rows | str | None:
+    """Rows of one's own, a text, or None for a benchmark's folder, which EvalScope reads."""
     name = f"suite-{suite.name}"
     wanted = next(item for item in plan.inputs if item.name == name)
+    if suite.benchmark == PERPLEXITY:
+        return data.read_text(paths.inputs / name, wanted.uri)
+    if suite.benchmark not in OWN_ROWS:
+        return None
     return data.read_evaluation(
         paths.inputs / name, wanted.uri, suite.benchmark, wanted.max_samples
     )
 
 
-def _suite(suite: Suite, rows: dict[str, Rows], todo: EvaluatePlan, paths: Paths) -> list[Score]:
-    output = _answers(suite, rows[suite.name], todo, paths.work)
-    measured = list(suites.read_report(output))
-    if not measured:
+def _answered(
+    suite: Suite,
+    rows: dict[str, Rows | str | None],
+    todo: EvaluatePlan,
+    paths: Paths,
+    watch: "_Watch",
+) -> Answers:
+    found = rows[suite.name]
+    if isinstance(found, str):
+        told = perplexity.measure(
+            todo.endpoint, todo.served_name, _tokens(paths, found), watch.windows
+        )
+        return Answers([told], told.samples, told.samples)
+    folder = suites.lay_out(suite, found, paths.inputs / f"suite-{suite.name}", paths.work)
+    answers = _scored(suite, folder, todo, paths.work)
+    if not answers.measured:
         wrong = engine.problem(todo.endpoint, todo.served_name) or "no report was written"
         raise RetryableError(
             Reason.ENGINE_FAILED, f"Suite {suite.name} gave no scores: {wrong}. It is tried again."
         )
-    answered = suites.reviewed(output)
-    check_metrics(suite, measured)
-    return [
-        judge(suite, figure, len(rows[suite.name]), answered)
-        for figure in measured
-        if is_told(suite, figure)
-    ]
+    check_metrics(suite, answers.measured)
+    return answers if found is None else replace(answers, rows=len(found))
 
 
-def _answers(suite: Suite, rows: Rows, todo: EvaluatePlan, work: Path) -> Path:
-    """EvalScope's output. Where a row gets no answer from a living engine, the others count."""
+def _tokens(paths: Paths, text: str) -> list[int]:
+    """By the model's own tokenizer. Imported here: it needs torch."""
+    from martlet_runtime.loading import load_tokenizer
+    from martlet_runtime.perplexity import tokens_of
+
+    found: list[int] = tokens_of(load_tokenizer(paths, chats=False), text).tolist()
+    return found
+
+
+def _scored(suite: Suite, folder: Path, todo: EvaluatePlan, work: Path) -> Answers:
+    """EvalScope's scores. Where a row gets no answer from a living engine, the others count."""
     from openai import OpenAIError
 
     try:
-        return suites.score(suite, rows, todo, work)
+        return suites.read_report(suites.score(suite, folder, todo, work))
     except OpenAIError as error:
         if wrong := engine.problem(todo.endpoint, todo.served_name):
             raise RetryableError(
@@ -77,13 +108,37 @@ def _answers(suite: Suite, rows: Rows, todo: EvaluatePlan, work: Path) -> Path:
                 f"The engine stopped answering in suite {suite.name}: {wrong}. It is tried again.",
             ) from error
         print(f"suite {suite.name}: {error}; asking once more, past such rows", flush=True)
-    return suites.score(suite, rows, todo, work, past_errors=True)
+        first = f"{suite.name}: {error}"
+    except _UNREADABLE as error:
+        if suite.benchmark in OWN_ROWS:
+            raise
+        raise UserError(
+            Reason.DATASET_INVALID,
+            f"Suite {suite.name}: EvalScope cannot score {suite.benchmark} with this data: "
+            f"{str(error)[:_SHOWN]}. Bring the folder as the benchmark's repository has it, and "
+            "name subsets that are in it.",
+        ) from error
+    answers = suites.read_report(suites.score(suite, folder, todo, work, past_errors=True))
+    return replace(answers, errors=(first[:_SHOWN],))
 
 
-def is_told(suite: Suite, figure: Measured) -> bool:
+def scores_of(suite: Suite, answers: Answers) -> list[Score]:
     """A termination message has room for the metrics that matter, not for all of them."""
     asked = {threshold.metric for threshold in suite.thresholds}
-    return figure.metric in asked | {suites.PRIMARY[suite.benchmark]}
+    primary = suites.PRIMARY.get(suite.benchmark, answers.measured[0].metric)
+    return [
+        Score(
+            suite=suite.name,
+            metric=figure.metric,
+            value=figure.value,
+            stderr=figure.stderr,
+            detail=figure.detail,
+            samples=figure.samples,
+            incomplete=answers.incomplete(figure),
+        )
+        for figure in answers.measured
+        if figure.metric in asked | {primary}
+    ]
 
 
 def check_metrics(suite: Suite, measured: list[Measured]) -> None:
@@ -91,62 +146,53 @@ def check_metrics(suite: Suite, measured: list[Measured]) -> None:
     names = sorted({figure.metric for figure in measured})
     for threshold in suite.thresholds:
         if threshold.metric not in names:
+            near = difflib.get_close_matches(threshold.metric, names, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
             raise UserError(
                 Reason.METRIC_NOT_REPORTED,
                 f"Suite {suite.name} ({suite.benchmark}) has no metric {threshold.metric}; it "
-                f"reports {', '.join(names)}. Correct spec.suites[].thresholds[].metric.",
+                f"reports {', '.join(names)}.{hint} Correct spec.suites[].thresholds[].metric.",
             )
 
 
-def judge(suite: Suite, figure: Measured, rows: int, answered: int) -> Score:
-    """A score and whether it keeps every threshold on it; rows without an answer are counted."""
-    limits = [limit for limit in suite.thresholds if limit.metric == figure.metric]
-    kept = all(
-        (limit.min is None or figure.value >= limit.min)
-        and (limit.max is None or figure.value <= limit.max)
-        for limit in limits
-    )
-    incomplete = max(0, rows - min(figure.samples, answered))
-    return Score(
-        suite=suite.name,
-        metric=figure.metric,
-        value=figure.value,
-        samples=figure.samples,
-        incomplete=incomplete,
-        passed=kept and not incomplete if limits else None,
-    )
-
-
 def _inconclusive(result: EvaluateResult, lost: int) -> Termination:
+    first = f" The first: {result.errors[0]}." if result.errors else ""
+    of = " of the baseline" if result.subject == "Baseline" else ""
     return Termination(
         flow="evaluate",
         succeeded=False,
         reason=Reason.INCONCLUSIVE,
         message=(
-            f"{lost} samples got no answer, so there is no verdict. Look at the engine's log, "
-            "then set a new spec.retry."
+            f"{lost} samples{of} got no answer, so there is no verdict.{first} Look at the "
+            "engine's log, then set a new spec.retry."
         ),
         evaluate=result,
     )
 
 
 class _Watch:
-    """Counts the answers on disk while EvalScope works, for the metrics page."""
+    """Counts the answers while EvalScope works, for the metrics page: rows on disk, and windows of
+    texts. How many rows a benchmark's folder has is known once they are answered."""
 
-    def __init__(self, report: Report, paths: Paths, rows: dict[str, Rows]) -> None:
+    def __init__(self, report: Report, paths: Paths, rows: dict[str, Rows | str | None]) -> None:
         self._report, self._runs = report, paths.work / "runs"
-        self._total = sum(map(len, rows.values()))
+        self._rows = sum(len(found) for found in rows.values() if isinstance(found, list))
+        self._windows = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> None:
-        self._report.evaluate(0, self._total)
+    def __enter__(self) -> "_Watch":
+        self._count()
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         self._count()
+
+    def windows(self, done: int) -> None:
+        self._windows = done
 
     def _watch(self) -> None:
         while not self._stop.wait(_WATCH_SECONDS):
@@ -154,4 +200,5 @@ class _Watch:
 
     def _count(self) -> None:
         done = sum(suites.reviewed(run) for run in self._runs.glob("*"))
-        self._report.evaluate(min(done, self._total), self._total)
+        total = max(done, self._rows) + self._windows
+        self._report.evaluate(done + self._windows, total)

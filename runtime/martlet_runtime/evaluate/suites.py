@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+from martlet_api.benchmarks import OWN_ROWS
 from martlet_api.contract import EvaluatePlan
 from martlet_api.evalrun import Suite
+from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
 
 SUBSET = "example"
 _FILES = {"general_qa": f"{SUBSET}.jsonl", "general_mcq": f"{SUBSET}_val.jsonl"}
@@ -18,7 +20,9 @@ _ARGS: dict[str, dict[str, Any]] = {
     "general_mcq": {},
 }
 PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc"}
-"""The metric that is always told; others only where a threshold names them."""
+"""The metric that is always told, of others the first; more only where a threshold names them."""
+_ROUNDED = 1e-3
+"""EvalScope rounds a report's scores to four places."""
 
 _SHORT = {"accuracy": "acc"}
 """EvalScope's documentation, and its users, say mean_acc."""
@@ -27,33 +31,32 @@ _TIMEOUT_SECONDS = 300
 _ATTEMPTS, _PAUSE_SECONDS = 3, 5
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A metric by EvalScope's name, over ``samples`` rows that were scored."""
-
-    metric: str
-    value: float
-    samples: int
-
-
-def lay_out(suite: Suite, rows: list[dict[str, Any]], work: Path) -> Path:
-    """The folder that EvalScope reads the rows from."""
+def lay_out(suite: Suite, rows: list[dict[str, Any]] | None, data: Path, work: Path) -> Path:
+    """The folder that EvalScope reads: one's own rows in its layout, or links to a benchmark's
+    files, since it removes one that the libraries of today do not want."""
     folder = work / "data" / suite.name
+    if rows is None:
+        _link(data, folder)
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / _FILES[suite.benchmark]).write_text(text, encoding="utf-8")
     return folder
 
 
+def _link(data: Path, folder: Path) -> None:
+    root = data.resolve()
+    for path in root.rglob("*"):
+        target = folder / path.relative_to(root)
+        if path.is_file() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path)
+
+
 def score(
-    suite: Suite,
-    rows: list[dict[str, Any]],
-    plan: EvaluatePlan,
-    work: Path,
-    *,
-    past_errors: bool = False,
+    suite: Suite, folder: Path, plan: EvaluatePlan, work: Path, *, past_errors: bool = False
 ) -> Path:
-    """Runs EvalScope over the rows; returns the folder of its output.
+    """Runs EvalScope over the data in a folder; returns the folder of its output.
 
     ``past_errors``: rows without an answer are left out and counted. Else the first of them ends
     the run with the client's own exception, so that a dead engine is not asked row by row.
@@ -70,13 +73,8 @@ def score(
             api_key="EMPTY",
             eval_type="openai_api",
             datasets=[suite.benchmark],
-            dataset_args={
-                suite.benchmark: {
-                    "dataset_id": str(lay_out(suite, rows, work)),
-                    "subset_list": [SUBSET],
-                    **_ARGS[suite.benchmark],
-                }
-            },
+            dataset_args={suite.benchmark: {"dataset_id": str(folder), **_arguments(suite)}},
+            limit=suite.limit,
             generation_config={
                 "temperature": generation.temperature,
                 "max_tokens": generation.max_tokens,
@@ -94,11 +92,41 @@ def score(
     return output
 
 
-def read_report(output: Path) -> Iterator[Measured]:
-    """The metrics of EvalScope's report (schema 2)."""
+def _arguments(suite: Suite) -> dict[str, Any]:
+    """EvalScope's ``dataset_args`` of a suite."""
+    if suite.benchmark in OWN_ROWS:
+        return {"subset_list": [SUBSET], **_ARGS[suite.benchmark]}
+    wanted = {"subset_list": suite.subsets, "few_shot_num": suite.few_shot}
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def read_report(output: Path) -> Answers:
+    """EvalScope's report (schema 2), with the standard errors of the rows' own scores."""
+    measured, asked = [], 0
+    rows = _scores_of_rows(output)
     for path in sorted(output.glob("reports/*/*.json")):
-        for metric in json.loads(path.read_text()).get("metrics", []):
-            yield Measured(name_of(metric), float(metric["score"]), int(metric["num"]))
+        report = json.loads(path.read_text())
+        asked += int((report.get("execution_summary") or {}).get("requested", 0))
+        measured += [_measured(metric, rows) for metric in report.get("metrics", [])]
+    return Answers(measured, asked, reviewed(output))
+
+
+def _measured(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured:
+    """No standard error where the score is not the mean of the rows' own."""
+    name, value = name_of(metric), float(metric["score"])
+    own = rows.get(name) or rows.get(metric["identity"]["name"]) or []
+    is_mean = bool(own) and abs(fmean(own) - value) < _ROUNDED
+    return Measured(name, value, int(metric["num"]), stderr_of_mean(own) if is_mean else None)
+
+
+def _scores_of_rows(output: Path) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for line in _reviews(output):
+        value = json.loads(line)["sample_score"]["score"]["value"]
+        for name, score in value.items():
+            if isinstance(score, int | float):
+                found.setdefault(name, []).append(float(score))
+    return found
 
 
 def name_of(metric: dict[str, Any]) -> str:
@@ -116,9 +144,9 @@ def name_of(metric: dict[str, Any]) -> str:
 
 def reviewed(output: Path) -> int:
     """How many rows got an answer that was scored."""
-    return sum(
-        1
-        for path in output.glob("reviews/*/*.jsonl")
-        for line in path.read_text().splitlines()
-        if line.strip()
-    )
+    return sum(1 for _ in _reviews(output))
+
+
+def _reviews(output: Path) -> Iterator[str]:
+    for path in output.glob("reviews/*/*.jsonl"):
+        yield from (line for line in path.read_text().splitlines() if line.strip())

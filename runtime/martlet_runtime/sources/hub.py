@@ -19,6 +19,8 @@ from martlet_runtime.sources.missing import not_found
 
 _MODEL_ENDINGS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".tiktoken")
 """Weights, configuration, tokenizer and template. No pickle and no code."""
+_DATA_ENDINGS = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".txt", ".arrow", ".gz", ".md")
+"""Of a benchmark's folder: data, and the card that says which files are which subset. No code."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,9 @@ class HubSource:
 
     def _chosen(self, place: Place, wanted: Input) -> list[RemoteFile]:
         files = self._hub.files(place, wanted)
-        if wanted.kind == "Model":
-            return [file for file in files if is_brought(file.path)]
+        if wanted.kind != "Dataset":
+            endings = _MODEL_ENDINGS if wanted.kind == "Model" else _DATA_ENDINGS
+            return [file for file in files if is_brought(file.path, endings)]
         found = [file for file in files if file.path == place.path]
         if not found:
             names = ", ".join(file.path for file in files[:10]) or "nothing"
@@ -123,11 +126,11 @@ class HubSource:
         return fetched
 
 
-def is_brought(path: str) -> bool:
-    """Whether a model's file is one that engines and tokenizers read, inside the model's folder."""
+def is_brought(path: str, endings: tuple[str, ...] = _MODEL_ENDINGS) -> bool:
+    """Whether a file is one that engines, tokenizers or benchmarks read, inside its folder."""
     parts = path.split("/")
     plain = all(part and not part.startswith(".") for part in parts)
-    return plain and path.endswith(_MODEL_ENDINGS)
+    return plain and path.endswith(endings)
 
 
 def is_weights(path: str) -> bool:
@@ -172,17 +175,16 @@ def unknown_revision(wanted: Input, names: list[str]) -> UserError:
 
 
 def split_repository(wanted: Input, prefix: str = "datasets/") -> Place:
-    """``ORG/NAME`` of a model, or ``datasets/ORG/NAME/PATH`` of a data file."""
+    """``ORG/NAME`` of a model, ``datasets/ORG/NAME/PATH`` of a data file, or
+    ``datasets/ORG/NAME`` of a benchmark's data."""
     rest = wanted.uri.partition("://")[2]
     is_dataset = rest.startswith(prefix)
     parts = rest.removeprefix(prefix).strip("/").split("/") if is_dataset else rest.split("/")
-    if len(parts) < 2 or (wanted.kind == "Dataset" and (not is_dataset or len(parts) < 3)):
+    of_data, depth = wanted.kind != "Model", 3 if wanted.kind == "Dataset" else 2
+    if len(parts) < depth or (of_data and not is_dataset):
         scheme = wanted.uri.partition("://")[0]
-        form = (
-            f"{scheme}://{prefix}ORG/NAME/PATH"
-            if wanted.kind == "Dataset"
-            else (f"{scheme}://ORG/NAME")
-        )
+        path = "/PATH" if wanted.kind == "Dataset" else ""
+        form = f"{scheme}://{prefix if of_data else ''}ORG/NAME{path}"
         raise not_found(wanted, f"it is not of the form {form}.")
     return Place("/".join(parts[:2]), "/".join(parts[2:]), is_dataset)
 

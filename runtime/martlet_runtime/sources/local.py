@@ -32,13 +32,14 @@ class LocalSource:
 
 
 def locate(wanted: Input, paths: Paths) -> Path:
-    """The path of an input that must exist: a folder for a model, a file for data."""
+    """The path of an input that must exist: a folder for a model or a benchmark, a file for
+    data."""
     scheme, _, rest = wanted.uri.partition("://")
     root = paths.volumes / rest.split("/", 1)[0] if scheme == "pvc" else Path("/")
     path = paths.volumes / rest if scheme == "pvc" else Path(f"/{rest.lstrip('/')}")
     if not path.resolve().is_relative_to(root.resolve()):
         raise not_found(wanted, "the path leads out of its volume.")
-    if wanted.kind == "Model" and not path.is_dir():
+    if wanted.kind != "Dataset" and not path.is_dir():
         raise not_found(wanted, f"there is no folder of that name; {_beside(path)}.")
     if wanted.kind == "Dataset" and not path.is_file():
         raise not_found(wanted, f"there is no file of that name; {_beside(path)}.")

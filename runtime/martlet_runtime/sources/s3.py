@@ -1,4 +1,4 @@
-"""``s3://BUCKET/PATH``: a model's folder or a data file, by fsspec and s3fs.
+"""``s3://BUCKET/PATH``: a folder or a data file, by fsspec and s3fs.
 
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL..., from the Secret that ``secretRef``
 names, are the client's own. S3 has no commits; what was hashed in preflight is compared in stage.
@@ -22,7 +22,7 @@ class S3:
     def place(self, wanted: Input) -> Place:
         """The folder is the repository; a data file's path is its name in it."""
         rest = wanted.uri.removeprefix("s3://").rstrip("/")
-        if wanted.kind == "Model":
+        if wanted.kind != "Dataset":
             return Place(rest, "", is_dataset=False)
         folder, _, name = rest.rpartition("/")
         return Place(folder, name, is_dataset=True)

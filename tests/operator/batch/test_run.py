@@ -213,8 +213,15 @@ def test_progress_is_written_no_more_often_than_every_ten_seconds(kind: str) -> 
 # Ends
 
 
-def _ended(kind: str, code: int, message: str, *conditions: str, **pod_parts: Any):
-    live, run, _ = locked(resource(kind))
+def _ended(
+    kind: str,
+    code: int,
+    message: str,
+    *conditions: str,
+    spec: Object | None = None,
+    **pod_parts: Any,
+):
+    live, run, _ = locked(resource(kind, **(spec or {})))
     pod = finished_pod(live, run, STAGES[kind], code, message, **pod_parts)
     job = stage_job(live, run, STAGES[kind], *conditions)
     return live, run, decide(live, pods=[pod], owned=[job])
@@ -253,15 +260,18 @@ def test_a_missed_threshold() -> None:
     _, _, decision = _ended("EvalRun", 0, told, "Complete")
     status, reason, message = ready(decision)
     assert (status, reason) == ("False", "ThresholdNotMet")
-    assert "village Rouge-L-R 0.3 (40 samples)" in message
+    assert "village Rouge-L-R 0.3, not at least 0.8 (40 samples)" in message
     assert not decision.status.verdict.passed
     assert decision.status.phase == "Failed"
 
 
 def test_many_scores_make_a_verdict_of_bounded_length() -> None:
-    score = {"suite": "s" * 60, "metric": "m" * 60, "value": 0.5, "samples": 10, "passed": False}
-    told = said("evaluate", evaluate={"scores": [score] * 200})
-    _, _, decision = _ended("EvalRun", 0, json.dumps(told), "Complete")
+    name, limit = "village", {"metric": "m" * 60, "min": 0.8}
+    suite = {"name": name, "benchmark": "general_qa", "dataset": {"uri": "pvc://data/test.jsonl"}}
+    score = {"suite": name, "metric": "m" * 60, "value": 0.5, "samples": 10}
+    told = json.dumps(said("evaluate", evaluate={"scores": [score] * 200}))
+    spec = {"suites": [{**suite, "thresholds": [limit]}]}
+    _, _, decision = _ended("EvalRun", 0, told, "Complete", spec=spec)
     assert ready(decision)[1] == "ThresholdNotMet"
     assert len(decision.status.verdict.message) <= 1024
     assert "200 of 200" in decision.status.verdict.message

@@ -23,6 +23,9 @@ class Engine:
         """Chats after which it is down."""
         self.asked: list[dict[str, Any]] = []
         self.refusals = 0
+        self.surprise: Any = None
+        """From tokens to the log-probability of each but the first."""
+        self.max_model_len: int | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -40,7 +43,20 @@ class Engine:
             return 503, {"error": {"message": "the engine is loading"}}
         if path.endswith("/chat/completions"):
             return self._chat(body)
-        return 200, {"choices": [{"index": 0, "text": "x", "finish_reason": "length"}]}
+        choice = {"index": 0, "text": "x", "finish_reason": "length"}
+        if "prompt_logprobs" in body and self.surprise:
+            choice["prompt_logprobs"] = self._probabilities(body["prompt"])
+        return 200, {"id": "1", "object": "text_completion", "created": 1, "model": "m",
+                     "choices": [choice]}  # fmt: skip
+
+    def _probabilities(self, tokens: list[int]) -> list[Any]:
+        """As vLLM tells them: by token, the first one's is not there."""
+        told = zip(tokens[1:], self.surprise(tokens), strict=True)
+        return [None, *({str(token): {"logprob": value, "rank": 1}} for token, value in told)]
+
+    def models(self) -> dict[str, Any]:
+        card = {"id": "m", "object": "model", "created": 1, "owned_by": "us"}
+        return {"object": "list", "data": [{**card, "max_model_len": self.max_model_len}]}
 
     def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.asked.append(body)
@@ -65,9 +81,14 @@ class Engine:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                self._answer(200, engine.models())
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, answer = engine.reply(self.path, body)
+                self._answer(*engine.reply(self.path, body))
+
+            def _answer(self, status: int, answer: dict[str, Any]) -> None:
                 text = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -75,7 +75,7 @@ def gauges(registry: CollectorRegistry) -> dict[str, float]:
     return {s.name: s.value for family in registry.collect() for s in family.samples}
 
 
-def test_suites_are_scored_by_the_answers_and_judged(scoring: Scoring) -> None:
+def test_suites_are_scored_by_the_answers(scoring: Scoring) -> None:
     right = {f"number {n}?": f"place{n}" for n in range(6)}
     scoring.engine.answers = {f"Where is {q}": a for q, a in right.items()} | {"Which": "ANSWER: A"}
     ended = scoring.run(
@@ -84,11 +84,11 @@ def test_suites_are_scored_by_the_answers_and_judged(scoring: Scoring) -> None:
     )
     assert ended.succeeded
     assert ended.evaluate is not None
-    told = [(s.suite, s.metric, s.value, s.samples, s.passed) for s in ended.evaluate.scores]
-    assert told == [
-        ("places", "Rouge-L-R", 0.75, 8, True),
-        ("letters", "mean_acc", 0.5, 8, False),
-    ]
+    told = [(s.suite, s.metric, s.value, s.samples) for s in ended.evaluate.scores]
+    assert told == [("places", "Rouge-L-R", 0.75, 8), ("letters", "mean_acc", 0.5, 8)]
+    # The sample standard deviation of six ones and two noughts, and of four and four.
+    errors = [score.stderr for score in ended.evaluate.scores]
+    assert errors == pytest.approx([(1.5 / 7 / 8) ** 0.5, (2 / 7 / 8) ** 0.5])
 
 
 def test_the_engine_is_asked_as_the_spec_says(scoring: Scoring) -> None:
@@ -113,7 +113,9 @@ def test_a_sample_without_an_answer_makes_no_verdict(scoring: Scoring) -> None:
     assert not ended.succeeded
     assert ended.reason == Reason.INCONCLUSIVE
     assert ended.evaluate is not None
-    assert [(s.incomplete, s.passed) for s in ended.evaluate.scores] == [(1, False)]
+    assert [s.incomplete for s in ended.evaluate.scores] == [1]
+    assert "this is refused" in ended.message
+    assert "1 samples got no answer" in ended.message
 
 
 @pytest.fixture

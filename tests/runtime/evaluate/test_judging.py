@@ -1,4 +1,4 @@
-"""Scores against thresholds, and EvalScope's names."""
+"""Figures of suites, and EvalScope's names."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from martlet_api.conditions import Reason
 from martlet_api.evalrun import Suite, Threshold
 from martlet_runtime.errors import UserError
-from martlet_runtime.evaluate.flow import check_metrics, is_told, judge
-from martlet_runtime.evaluate.suites import Measured, name_of, read_report, reviewed
+from martlet_runtime.evaluate.flow import check_metrics, scores_of
+from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
+from martlet_runtime.evaluate.suites import name_of, read_report, reviewed
 
 
 def suite(*thresholds: Threshold, benchmark: str = "general_mcq") -> Suite:
@@ -30,37 +31,24 @@ def bound(metric: str = "mean_acc", **limits: float) -> Threshold:
 
 
 @pytest.mark.parametrize(
-    ("limits", "value", "passed"),
-    [
-        ([], 0.5, None),
-        ([bound(min=0.5)], 0.5, True),
-        ([bound(min=0.5)], 0.49, False),
-        ([bound(max=0.5)], 0.5, True),
-        ([bound(max=0.5)], 0.51, False),
-        ([bound(min=0.2, max=0.6)], 0.4, True),
-        ([bound(min=0.2, max=0.6)], 0.1, False),
-        ([bound(min=0.2), bound(min=0.8)], 0.5, False),
-        ([bound("other", min=0.9)], 0.5, None),
-    ],
-)
-def test_a_score_keeps_every_threshold_on_its_metric(
-    limits: list[Threshold], value: float, passed: bool | None
-) -> None:
-    score = judge(suite(*limits), Measured("mean_acc", value, 10), rows=10, answered=10)
-    assert score.passed is passed
-    assert score.incomplete == 0
-
-
-@pytest.mark.parametrize(
     ("rows", "scored", "answered", "incomplete"),
     [(10, 10, 10, 0), (10, 9, 10, 1), (10, 10, 7, 3), (10, 8, 7, 3), (10, 12, 12, 0)],
 )
-def test_rows_without_an_answer_are_counted_and_never_pass(
+def test_rows_without_an_answer_or_the_metric_are_counted(
     rows: int, scored: int, answered: int, incomplete: int
 ) -> None:
-    score = judge(suite(bound(min=0)), Measured("mean_acc", 1.0, scored), rows, answered)
+    answers = Answers([Measured("mean_acc", 1.0, scored)], rows, answered)
+    (score,) = scores_of(suite(), answers)
     assert score.incomplete == incomplete
-    assert score.passed is (incomplete == 0)
+    assert score.passed is None
+
+
+@pytest.mark.parametrize(
+    ("values", "stderr"), [([1.0], None), ([1.0, 1.0], 0), ([0.0, 1.0, 0.0, 1.0], 0.2886751)]
+)
+def test_the_standard_error_of_a_mean(values: list[float], stderr: float | None) -> None:
+    found = stderr_of_mean(values)
+    assert found == (None if stderr is None else pytest.approx(stderr, rel=1e-6))
 
 
 def test_a_threshold_on_a_metric_that_is_not_there_names_those_that_are() -> None:
@@ -76,11 +64,19 @@ def test_thresholds_on_metrics_that_are_there_pass_the_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "told"), [("Rouge-L-R", True), ("Rouge-1-P", True), ("Rouge-2-F", False)]
+    ("benchmark", "limits", "told"),
+    [
+        ("general_qa", [bound("Rouge-1-P", min=0)], ["Rouge-1-P", "Rouge-L-R"]),
+        ("general_qa", [], ["Rouge-L-R"]),
+        ("ceval", [], ["Rouge-1-P"]),
+    ],
 )
-def test_the_main_metric_is_told_and_those_with_a_threshold(metric: str, told: bool) -> None:
-    wanted = suite(bound("Rouge-1-P", min=0), benchmark="general_qa")
-    assert is_told(wanted, Measured(metric, 0.5, 3)) is told
+def test_the_main_metric_is_told_and_those_with_a_threshold(
+    benchmark: str, limits: list[Threshold], told: list[str]
+) -> None:
+    figures = [Measured(name, 0.5, 3) for name in ("Rouge-1-P", "Rouge-2-F", "Rouge-L-R")]
+    found = scores_of(suite(*limits, benchmark=benchmark), Answers(figures, 3, 3))
+    assert [score.metric for score in found] == told
 
 
 def rouge(statistic: str, **kind: str) -> dict[str, Any]:
@@ -105,13 +101,36 @@ def test_metrics_have_the_names_that_evalscopes_users_know(
     assert name_of(metric) == name
 
 
-def test_a_report_is_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "reports/model/general_mcq.json"
+def review(root: Path, *scores: float) -> None:
+    path = root / "reviews/model/general_mcq_example.jsonl"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"schema_version": 2, "metrics": [ACCURACY]}))
-    assert list(read_report(tmp_path)) == [Measured("mean_acc", 0.75, 4)]
+    rows = [{"sample_score": {"score": {"value": {"acc": score}}}} for score in scores]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def report(root: Path, **more: Any) -> None:
+    path = root / "reports/model/general_mcq.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"schema_version": 2, "metrics": [ACCURACY], **more}))
+
+
+def test_a_report_is_read_back_with_the_error_of_its_mean(tmp_path: Path) -> None:
+    report(tmp_path, execution_summary={"requested": 5, "succeeded": 4})
+    review(tmp_path, 1, 1, 0, 1)
+    found = read_report(tmp_path)
+    assert (found.rows, found.answered) == (5, 4)
+    (figure,) = found.measured
+    assert (figure.metric, figure.value, figure.samples, figure.stderr) == (
+        "mean_acc", 0.75, 4, pytest.approx(0.25),
+    )  # fmt: skip
+
+
+def test_a_score_that_is_no_mean_of_its_rows_has_no_standard_error(tmp_path: Path) -> None:
+    report(tmp_path)
+    review(tmp_path, 1, 0)
+    assert read_report(tmp_path).measured == [Measured("mean_acc", 0.75, 4)]
 
 
 def test_no_report_has_no_metrics_and_no_answers(tmp_path: Path) -> None:
-    assert list(read_report(tmp_path)) == []
+    assert read_report(tmp_path) == Answers([], 0, 0)
     assert reviewed(tmp_path) == 0

@@ -1,0 +1,72 @@
+"""The benchmarks that a suite may name: EvalScope's, by a table made from its registry."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from martlet_api.evalrun import Suite
+
+OWN_ROWS = ("general_qa", "general_mcq")
+"""EvalScope's benchmarks over rows of one's own."""
+PERPLEXITY = "perplexity"
+"""Martlet's own: of a text, by the engine that serves."""
+TABLE = "benchmarks.json"
+"""Made by ``python -m martlet_runtime.evaluate.catalog``."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """``hf`` and ``ms`` are the repositories of its data; ``needs`` what no scoring pod has."""
+
+    hf: str | None = None
+    ms: str | None = None
+    needs: str | None = None
+
+
+@cache
+def known() -> dict[str, Benchmark]:
+    text = files("martlet_api").joinpath(TABLE).read_text(encoding="utf-8")
+    return {name: Benchmark(**fields) for name, fields in json.loads(text).items()}
+
+
+def problem(suite: Suite) -> str | None:
+    """Why a suite cannot be scored, and what to do; None where it can."""
+    if suite.benchmark in (PERPLEXITY, *OWN_ROWS):
+        return None
+    title = f"Suite {suite.name}: "
+    found = known().get(suite.benchmark)
+    if found is None:
+        return f"{title}{_unknown(suite.benchmark)}"
+    if found.needs:
+        return (
+            f"{title}benchmark {suite.benchmark} needs {found.needs}, which a scoring pod has not."
+        )
+    if suite.dataset is None:
+        return f"{title}{_without_data(suite.benchmark, found)}"
+    return None
+
+
+def _unknown(name: str) -> str:
+    names = [PERPLEXITY, *OWN_ROWS, *known()]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "name one of EvalScope's."
+    return f"there is no benchmark {name}; {hint}"
+
+
+def _without_data(name: str, found: Benchmark) -> str:
+    """Nothing is fetched unasked; the way to bring it is said instead."""
+    ways = []
+    if found.hf:
+        ways.append(
+            f"hf download {found.hf} --repo-type dataset --local-dir {name}` and name the folder "
+            f"on its volume, or name hf://datasets/{found.hf}"
+        )
+    elif found.ms:
+        ways.append(
+            f"modelscope download --dataset {found.ms} --local_dir {name}` and name the folder on "
+            f"its volume, or name ms://datasets/{found.ms}"
+        )
+    how = f"Bring it by `{ways[0]}" if ways else "Name the folder of its data"
+    return f"the data of benchmark {name} is nowhere named. {how} in spec.suites[].dataset.uri."

@@ -1,0 +1,113 @@
+"""What scores are worth: thresholds of their own, and against the baseline's. Pure.
+
+With ``confidence`` c a bound must be kept by the end of the one-sided interval with that
+confidence: the score's standard error times the normal quantile of c (a test of non-inferiority
+where the bound is on the difference to the baseline). Differences of two models' scores take the
+root of the sum of both squared standard errors.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import hypot
+from statistics import NormalDist
+
+from martlet_api.evalrun import EvalRunSpec, Measured, Score, Threshold
+
+_ROUNDING = 1e-9
+"""Scores are decimals: 0.48 is no more than 0.02 below 0.5."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``undecided`` says why a threshold could not be judged at all."""
+
+    scores: list[Score]
+    missed: list[str]
+    undecided: list[str]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """How far inside a bound a figure lies, in ``margin``'s unit; negative is outside."""
+
+    margin: float
+    stderr: float | None
+    text: str
+
+
+def judge(spec: EvalRunSpec, measured: Measured, baseline: Measured | None) -> Verdict:
+    """All scores with the baseline's beside them, and what was missed."""
+    former = {(s.suite, s.metric): s for s in baseline.scores} if baseline else {}
+    limits = {suite.name: suite.thresholds for suite in spec.suites}
+    scores, missed, undecided = [], [], []
+    for score in measured.scores:
+        own = [limit for limit in limits.get(score.suite, []) if limit.metric == score.metric]
+        other = former.get((score.suite, score.metric))
+        wrong, open_ = _judged(score, other, own)
+        missed += wrong
+        undecided += open_
+        passed = not (wrong or open_) if own else None
+        value = other.value if other else None
+        scores.append(score.model_copy(update={"baseline": value, "passed": passed}))
+    return Verdict(scores, missed, undecided)
+
+
+def _judged(
+    score: Score, other: Score | None, limits: list[Threshold]
+) -> tuple[list[str], list[str]]:
+    """(what was missed, what could not be judged), a sentence each."""
+    missed, undecided = [], []
+    title = f"{score.suite} {score.metric} {score.value:.4g}"
+    for limit in limits:
+        if limit.against and (wrong := _incomparable(score, other)):
+            undecided.append(f"{title}: {wrong}")
+            continue
+        for found in _compared(score, other, limit):
+            lower = _lower(found, limit.confidence)
+            if lower is None:
+                undecided.append(f"{title}: one row has no standard error to be confident by")
+            elif lower < -_ROUNDING:
+                sure = f" with confidence {limit.confidence:g}" if limit.confidence else ""
+                missed.append(f"{title}, {found.text}{sure} ({score.samples} samples)")
+    return missed, undecided
+
+
+def _incomparable(score: Score, other: Score | None) -> str | None:
+    if other is None:
+        return "the baseline has no such score"
+    if score.detail != other.detail:
+        return f"measured over {score.detail}, and the baseline over {other.detail}"
+    return None
+
+
+def _compared(score: Score, other: Score | None, limit: Threshold) -> Iterable[_Compared]:
+    value, stderr = score.value, score.stderr
+    if limit.min is not None:
+        yield _Compared(value - limit.min, stderr, f"not at least {limit.min:g}")
+    if limit.max is not None:
+        yield _Compared(limit.max - value, stderr, f"not at most {limit.max:g}")
+    if other is None:
+        return
+    both = None if stderr is None or other.stderr is None else hypot(stderr, other.stderr)
+    if limit.max_drop is not None:
+        text = f"more than {limit.max_drop:g} below the baseline's {other.value:.4g}"
+        yield _Compared(value - other.value + limit.max_drop, both, text)
+    if limit.max_increase_percent is not None:
+        allowed = other.value * (1 + limit.max_increase_percent / 100)
+        text = f"more than {limit.max_increase_percent:g} % above the baseline's {other.value:.4g}"
+        grown = _grown(stderr, other.stderr, 1 + limit.max_increase_percent / 100)
+        yield _Compared(allowed - value, grown, text)
+
+
+def _grown(stderr: float | None, other: float | None, factor: float) -> float | None:
+    """Of ``factor`` times the baseline's score less the model's."""
+    return None if stderr is None or other is None else hypot(stderr, factor * other)
+
+
+def _lower(found: _Compared, confidence: float | None) -> float | None:
+    """The margin, or the lower end of its interval; None where that is not known."""
+    if confidence is None:
+        return found.margin
+    if found.stderr is None:
+        return None
+    return found.margin - NormalDist().inv_cdf(confidence) * found.stderr

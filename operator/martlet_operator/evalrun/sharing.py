@@ -1,0 +1,76 @@
+"""Equal work is done once in a namespace: what makes scores, by digest, and who has them."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from martlet_api.evalrun import EvalRunSpec, EvalRunStatus, Measured, Suite
+from martlet_operator.evalrun.desired import input_of
+from martlet_operator.inputs.wanted import Inputs
+from martlet_operator.naming import digest_of
+from martlet_operator.pods.engine import engine_image
+from martlet_operator.settings import Images
+
+Object = dict[str, Any]
+
+
+def key(spec: EvalRunSpec, inputs: Inputs, images: Images) -> str:
+    """The digest of all that makes a model's scores: its own and its base's digest, the suites and
+    the digests of their data, the engine with its arguments and image, how answers are drawn, and
+    the scorer's image. Thresholds are no part of it: they judge scores and do not make them."""
+    assert inputs.model is not None
+    data = {item.name: item.digest for item in inputs.locked if item.kind != "Model"}
+    made = {
+        "model": [link.digest for link in inputs.model.made_from()],
+        "suites": [_suite(suite, data.get(input_of(suite))) for suite in spec.suites],
+        "generation": spec.generation.to_dict(),
+        "engine": spec.engine.to_dict(),
+        "images": [engine_image(spec.pod, images), images.runtime],
+    }
+    return f"sha256:{digest_of(made)}"
+
+
+def _suite(suite: Suite, digest: str | None) -> Object:
+    """The metrics that thresholds name are told by the pod, so they belong to it."""
+    asked = suite.to_dict()
+    return {
+        "name": suite.name,
+        "benchmark": suite.benchmark,
+        "digest": digest,
+        "rows": suite.dataset.max_samples if suite.dataset else None,
+        **{name: asked.get(name) for name in ("subsets", "limit", "fewShot")},
+        "metrics": sorted({limit.metric for limit in suite.thresholds}),
+    }
+
+
+def find(wanted: str, peers: list[Object]) -> Measured | None:
+    """Scores under a key that some EvalRun of the namespace has."""
+    for status in map(_status, peers):
+        for have in (status.measured, status.baseline):
+            if have and have.key == wanted:
+                return have
+    return None
+
+
+def busy(wanted: str, own: Object, peers: list[Object]) -> str | None:
+    """The EvalRun that makes the scores under a key now and began to exist before this one."""
+    earlier = sorted((peer for peer in peers if _age(peer) < _age(own)), key=_age)
+    for peer in earlier:
+        status, held = _status(peer), peer["spec"].get("suspend", False)
+        working = status.run is not None and status.run.finished_at is None
+        if working and not held and status.scoring == wanted:
+            return str(peer["metadata"]["name"])
+    return None
+
+
+def _age(peer: Object) -> tuple[str, str]:
+    metadata = peer["metadata"]
+    return str(metadata.get("creationTimestamp", "")), str(metadata["name"])
+
+
+def _status(peer: Object) -> EvalRunStatus:
+    """An empty one where another version wrote what this one cannot read."""
+    try:
+        return EvalRunStatus.model_validate(peer.get("status") or {})
+    except ValidationError:
+        return EvalRunStatus()

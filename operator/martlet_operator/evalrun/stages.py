@@ -1,0 +1,64 @@
+"""What comes next of a scoring run: the baseline's scores, the model's, the verdict. What is known
+already is not scored again, and what another scores now is waited for. Pure."""
+
+from martlet_api.conditions import Reason
+from martlet_api.evalrun import EvalRunSpec, Measured
+from martlet_operator.batch.kind import Finished, Known, Outcome, Pass, Work
+from martlet_operator.conditions.fold import Ready, timestamp
+from martlet_operator.evalrun import desired, sharing, status
+from martlet_operator.evalrun.desired import STAGES, Subject
+
+_FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
+
+
+def following(at: Pass) -> Work | Known | Outcome | Ready:
+    """The baseline first: what is wrong with the test sets is then seen by a model that is
+    known."""
+    for subject in subjects(at.spec):
+        if step := _scored(at, subject):
+            return step
+    return status.outcome(at.spec, at.status, at.now)
+
+
+def subjects(spec: EvalRunSpec) -> list[Subject]:
+    return ["Baseline", "Model"] if spec.baseline else ["Model"]
+
+
+def _scored(at: Pass, subject: Subject) -> Work | Known | Ready | None:
+    """What is to be done for a model's scores; None where the status has them."""
+    inputs = desired.of_subject(at.inputs, subject)
+    key = sharing.key(at.spec, inputs, at.settings.images)
+    field = _FIELDS[subject]
+    have: Measured | None = getattr(at.status, field)
+    if have and have.key == key:
+        return None
+    if found := sharing.find(key, at.snapshot.peers):
+        return Known({field: found, "scoring": None})
+    if other := sharing.busy(key, at.resource, at.snapshot.peers):
+        return Known({"scoring": None}) if at.status.scoring else _waiting(other, subject)
+    told = desired.plan(at, inputs, subject)
+    stage = STAGES[subject]
+    pod = desired.template(at.spec, told, inputs, at.settings, stage)
+    return Work(stage, told, pod, {"scoring": key})
+
+
+def taken(stage: str, at: Pass, finished: Finished) -> Known:
+    """The scores of one model, under the key by which others find them."""
+    subject: Subject = "Baseline" if stage == STAGES["Baseline"] else "Model"
+    inputs = desired.of_subject(finished.inputs, subject)
+    assert finished.told.evaluate is not None
+    assert inputs.model is not None
+    measured = Measured(
+        key=sharing.key(at.spec, inputs, at.settings.images),
+        model_digest=inputs.model.digest,
+        scores=finished.told.evaluate.scores,
+        at=timestamp(finished.now),
+        by=f"EvalRun/{at.snapshot.name} {finished.run}",
+    )
+    return Known({_FIELDS[subject]: measured, "scoring": None, "progress": None})
+
+
+def _waiting(other: str, subject: Subject) -> Ready:
+    what = "the same model" if subject == "Model" else "the same baseline"
+    text = f"EvalRun {other} scores {what} over the same test sets; its scores are taken."
+    return Ready("Unknown", Reason.WAITING_FOR_SCORES, text)

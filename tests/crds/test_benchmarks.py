@@ -1,0 +1,44 @@
+"""Which benchmarks a suite may name, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from martlet_api.benchmarks import known, problem
+from martlet_api.evalrun import Suite
+
+DATA = {"dataset": {"uri": "pvc://data/folder"}}
+
+
+def suite(benchmark: str, **fields: Any) -> Suite:
+    return Suite.model_validate({"name": "s", "benchmark": benchmark, **fields})
+
+
+@pytest.mark.parametrize("name", ["general_qa", "general_mcq", "perplexity", "ceval", "mmlu"])
+def test_these_are_scored(name: str) -> None:
+    assert problem(suite(name, **DATA)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "told"),
+    [
+        ("cevall", DATA, "there is no benchmark cevall; did you mean ceval"),
+        ("qqqqqqqqqq", DATA, "name one of EvalScope's"),
+        ("mmmu", DATA, "needs pictures"),
+        ("humaneval", DATA, "needs a sandbox"),
+        ("ceval", {}, "hf download ceval/ceval-exam --repo-type dataset --local-dir ceval"),
+        ("ceval", {}, "hf://datasets/ceval/ceval-exam"),
+        ("agieval", {}, "modelscope download --dataset opencompass/agieval"),
+    ],
+)
+def test_what_cannot_be_scored_is_told_with_what_to_do(
+    name: str, fields: dict[str, Any], told: str
+) -> None:
+    assert told in str(problem(suite(name, **fields)))
+
+
+def test_the_table_knows_most_of_evalscope_s_texts() -> None:
+    assert len(known()) > 250
+    assert sum(1 for found in known().values() if not found.needs) > 100

@@ -1,0 +1,206 @@
+"""The order of a scoring run's work, and that equal work is done once."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from operator_builders import (
+    after,
+    decide,
+    digest,
+    finished_pod,
+    from_,
+    ready,
+    resolved_input,
+    resource,
+    said,
+    stage_job,
+    with_artifact,
+)
+
+Object = dict[str, Any]
+
+SUITES = [
+    {
+        "name": "village",
+        "benchmark": "general_qa",
+        "dataset": {"uri": "pvc://data/test.jsonl"},
+        "thresholds": [{"metric": "Rouge-L-R", "maxDrop": 0.1, "against": "Baseline"}],
+    }
+]
+TUNED = with_artifact("FineTuneJob", "tuned", "tuned", base="base")
+OTHER = with_artifact("FineTuneJob", "other", "other")
+
+
+def run_of(name: str = "thing", created: str = "2026-01-01T00:00:00Z", **changes: Any) -> Object:
+    spec = {"baseline": from_("FineTuneJob", "other"), "suites": SUITES, **changes}
+    live = resource("EvalRun", name)
+    live["spec"] |= {"model": from_("FineTuneJob", "tuned"), **spec}
+    live["metadata"]["creationTimestamp"] = created
+    return live
+
+
+def looked(live: Object, **parts: Any) -> tuple[Object, Any]:
+    """The resource after one more pass, and the decision."""
+    decision = decide(live, [TUNED, OTHER], **parts)
+    return after(live, decision), decision
+
+
+def ended(live: Object, stage: str, told: Object) -> Object:
+    """What the cluster has once a stage's pod is done."""
+    run = live["status"]["run"]["id"]
+    pod = finished_pod(live, run, stage, 0, json.dumps(told))
+    return {"pods": [pod], "owned": [stage_job(live, run, stage, "Complete")]}
+
+
+def locked(live: Object, peers: list[Object] | None = None) -> tuple[Object, Any]:
+    begun, _ = looked(live)
+    found = [resolved_input("suite-village", "pvc://data/test.jsonl", "test")]
+    told = ended(begun, "preflight", said("preflight", resolved=found))
+    return looked(begun, **told, peers=peers or [])
+
+
+def scores(value: float, subject: str = "Model") -> Object:
+    score = {"suite": "village", "metric": "Rouge-L-R", "value": value, "samples": 40}
+    return said("evaluate", evaluate={"subject": subject, "scores": [score]})
+
+
+def stage_of(decision: Any) -> str | None:
+    jobs = [item for item in decision.desired if item["kind"] == "Job"]
+    return jobs[0]["metadata"]["labels"]["martlet.dev/stage"] if jobs else None
+
+
+def finished(value: float = 0.9, base: float = 0.8, **changes: Any) -> Object:
+    live, _ = locked(run_of(**changes))
+    live, _ = looked(live, **ended(live, "baseline", scores(base, "Baseline")))
+    live, _ = looked(live, **ended(live, "evaluate", scores(value)))
+    return live
+
+
+def test_the_baseline_is_scored_first_by_an_engine_on_its_own_weights() -> None:
+    live, decision = locked(run_of())
+    assert stage_of(decision) == "baseline"
+    plan = json.loads(decision.desired[0]["data"]["plan.json"])
+    assert plan["evaluate"]["subject"] == "Baseline"
+    assert [item["name"] for item in plan["inputs"]] == ["model", "suite-village"]
+    assert plan["inputs"][0]["digest"] == digest("other")
+    pod = decision.desired[1]["spec"]["template"]["spec"]
+    assert [item["name"] for item in pod["containers"]] == ["baseline"]
+    assert "--enable-lora" not in pod["initContainers"][1]["args"]
+    assert live["status"]["scoring"].startswith("sha256:")
+
+
+def test_then_the_model_and_then_there_is_a_verdict() -> None:
+    live, _ = locked(run_of())
+    live, decision = looked(live, **ended(live, "baseline", scores(0.8, "Baseline")))
+    assert stage_of(decision) == "evaluate"
+    assert live["status"]["baseline"]["modelDigest"] == digest("other")
+    plan = json.loads(decision.desired[0]["data"]["plan.json"])
+    assert [item["name"] for item in plan["inputs"]] == ["model", "adapter", "suite-village"]
+    live, decision = looked(live, **ended(live, "evaluate", scores(0.9)))
+    status = live["status"]
+    assert ready(decision)[:2] == ("True", "Passed")
+    assert status["verdict"]["modelDigest"] == digest("tuned")
+    assert status["verdict"]["baselineDigest"] == digest("other")
+    assert status["verdict"]["key"] == status["measured"]["key"] != status["baseline"]["key"]
+    assert (status["scores"][0]["baseline"], status["scores"][0]["passed"]) == (0.8, True)
+    assert "scoring" not in status
+
+
+def test_a_drop_against_the_baseline_is_told() -> None:
+    live = finished(value=0.6)
+    (ready_,) = [c for c in live["status"]["conditions"] if c["type"] == "Ready"]
+    assert ready_["reason"] == "ThresholdNotMet"
+    assert "village Rouge-L-R 0.6, more than 0.1 below the baseline's 0.8" in ready_["message"]
+
+
+def test_known_scores_need_no_pod() -> None:
+    """Of another EvalRun over the same digests: only the thresholds differ."""
+    known = finished()
+    strict = copy.deepcopy(SUITES)
+    strict[0]["thresholds"][0]["maxDrop"] = 0.01
+    _, decision = locked(run_of("second", suites=strict), [known])
+    assert stage_of(decision) is None
+    assert ready(decision)[:2] == ("True", "Passed")
+    assert decision.status.measured.by == f"EvalRun/thing {known['status']['run']['id']}"
+    assert decision.status.verdict.passed
+
+
+def test_a_baseline_is_known_as_the_model_of_another_run() -> None:
+    known = finished()
+    swapped = run_of(
+        "second", baseline=from_("FineTuneJob", "tuned"), model=from_("FineTuneJob", "other")
+    )
+    _, decision = locked(swapped, [known])
+    assert stage_of(decision) is None
+    assert decision.status.scores[0].value == 0.8
+
+
+def test_other_work_is_done_again() -> None:
+    known = finished()
+    for change in (
+        {"generation": {"maxTokens": 7}},
+        {"engine": {"maxModelLen": 64}},
+        {"suites": [{**SUITES[0], "dataset": {"uri": "pvc://data/test.jsonl", "maxSamples": 3}}]},
+    ):
+        _, decision = locked(run_of("second", **change), [known])
+        assert stage_of(decision) == "baseline", change
+
+
+def test_what_another_scores_now_is_waited_for_by_the_younger() -> None:
+    first, decision = locked(run_of("first"))
+    assert stage_of(decision) == "baseline"
+    younger = run_of("second", created="2026-01-02T00:00:00Z")
+    second, decision = locked(younger, [first])
+    status, reason, message = ready(decision)
+    assert (status, reason) == ("Unknown", "WaitingForScores")
+    assert "EvalRun first scores the same baseline" in message
+    assert decision.desired == []
+    assert decision.again_after == 5
+    # The elder does not wait for the younger, whatever that one says.
+    second["status"]["scoring"] = first["status"]["scoring"]
+    assert stage_of(looked(first, peers=[second])[1]) == "baseline"
+
+
+def test_who_waits_goes_on_where_the_other_gave_up() -> None:
+    first, _ = locked(run_of("first"))
+    second, _ = locked(run_of("second", created="2026-01-02T00:00:00Z"), [first])
+    gone = copy.deepcopy(first)
+    gone["status"]["run"]["finishedAt"] = "2026-01-02T00:00:00Z"
+    held = {**first, "spec": {**first["spec"], "suspend": True}}
+    for peers in ([gone], [held], []):
+        assert stage_of(looked(second, peers=peers)[1]) == "baseline"
+
+
+def test_a_baseline_named_by_uri_is_locked_in_preflight() -> None:
+    live, decision = looked(run_of(baseline={"uri": "pvc://models/base"}))
+    plan = json.loads(decision.desired[0]["data"]["plan.json"])
+    assert [item["name"] for item in plan["inputs"]] == ["baseline", "suite-village"]
+    found = [
+        resolved_input("baseline", "pvc://models/base", "base"),
+        resolved_input("suite-village", "pvc://data/test.jsonl", "test"),
+    ]
+    _, decision = looked(live, **ended(live, "preflight", said("preflight", resolved=found)))
+    assert stage_of(decision) == "baseline"
+    plan = json.loads(decision.desired[0]["data"]["plan.json"])
+    assert plan["inputs"][0] == {
+        **plan["inputs"][0], "name": "model", "digest": digest("base"),
+        "uri": "pvc://models/base",
+    }  # fmt: skip
+
+
+def test_a_baseline_that_is_not_there_yet_is_waited_for() -> None:
+    live = run_of(baseline=from_("FineTuneJob", "nobody"))
+    status, reason, message = ready(decide(live, [TUNED, OTHER]))
+    assert (status, reason) == ("Unknown", "ReferenceNotFound")
+    assert "FineTuneJob nobody" in message
+
+
+def test_another_baseline_makes_another_run() -> None:
+    live = finished()
+    newer = with_artifact("FineTuneJob", "other", "newer")
+    decision = decide(live, [TUNED, newer])
+    assert decision.status.run.id != live["status"]["run"]["id"]
+    assert decision.status.verdict is None
