@@ -1,4 +1,4 @@
-"""Scoring on the cluster: a baseline, a text's perplexity by the engine, and work that is shared."""
+"""Scoring on the cluster: a baseline, perplexity by the engine, and work that is shared."""
 
 from __future__ import annotations
 
