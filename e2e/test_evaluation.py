@@ -87,6 +87,7 @@ def run(name: str, model: str, **limits: float) -> Object:
             "baseline": {"uri": "pvc://data/model"},
             "suites": suites,
             "generation": {"maxTokens": 8},
+            "output": {"uri": "pvc://data/scores"},
         },
     }
 
@@ -152,7 +153,7 @@ def test_a_model_that_is_worse_than_its_baseline_fails(
     until(ground, "lax", "WaitingForScores")
     failed = until(ground, "strict", "ThresholdNotMet")
     passed = until(ground, "lax", "Passed")
-    assert stages(ground, "strict") == {"preflight", *WORKING}
+    assert stages(ground, "strict") == {"preflight", *WORKING, "compare"}
     assert stages(ground, "lax") == {"preflight"}
     assert passed["measured"] == failed["measured"]
     assert passed["measured"]["by"].startswith("EvalRun/strict ")
@@ -165,6 +166,8 @@ def test_a_model_that_is_worse_than_its_baseline_fails(
     assert (rows["samples"], ceval["metric"], ceval["samples"]) == (4, "mean_acc", 4)
     assert failed["verdict"]["passed"] is False
     assert passed["verdict"]["key"] == failed["verdict"]["key"]
+    assert passed["comparison"] == failed["comparison"]
+    assert text["worse"] > text["better"]
 
 
 def test_a_threshold_that_is_changed_is_judged_without_scoring_again(ground: Kube) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
-from martlet_api.evalrun import Generation, Score, Suite
+from martlet_api.evalrun import Generation, Pairing, Score, Suite
 from martlet_api.finetunejob import (
     AuditSample,
     CheckpointSettings,
@@ -90,8 +90,8 @@ class Input(ApiModel):
     """
 
     name: str
-    kind: Literal["Model", "Dataset", "Benchmark"]
-    """A model's folder, a data file, or the folder of a benchmark's data."""
+    kind: Literal["Model", "Dataset", "Folder"]
+    """A model's folder, a data file, or a folder of data."""
     uri: str
     revision: str | None = None
     commit: str | None = None
@@ -180,6 +180,13 @@ class EvaluatePlan(ApiModel):
     served_name: str
     suites: list[Suite]
     generation: Generation
+    output: OutputPlan | None = None
+
+
+class ComparePlan(ApiModel):
+    """Inputs: ``samples`` and ``baseline``, the artifacts of two scorings."""
+
+    output: OutputPlan
 
 
 class QuantizePlan(ApiModel):
@@ -212,6 +219,7 @@ class Plan(ApiModel):
     estimate: EstimatePlan | None = None
     train: TrainPlan | None = None
     evaluate: EvaluatePlan | None = None
+    compare: ComparePlan | None = None
     quantize: QuantizePlan | None = None
     serve: ServePlan | None = None
 
@@ -227,6 +235,12 @@ class EvaluateResult(StatusModel):
     subject: Literal["Model", "Baseline"] = "Model"
     scores: list[Score]
     errors: list[str] = []
+    artifact: Artifact | None = None
+
+
+class CompareResult(StatusModel):
+    pairings: list[Pairing]
+    artifact: Artifact
 
 
 class QuantizeResult(StatusModel):
@@ -270,6 +284,7 @@ class Termination(StatusModel):
     """What went wrong in estimating, which is no reason not to train."""
     train: TrainResult | None = None
     evaluate: EvaluateResult | None = None
+    compare: CompareResult | None = None
     quantize: QuantizeResult | None = None
     cache: CacheUse | None = None
 

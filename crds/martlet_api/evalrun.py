@@ -6,8 +6,8 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
 from martlet_api.engine import Engine
-from martlet_api.references import DatasetSource, ModelSource
-from martlet_api.runs import Count, RunStatus, Time
+from martlet_api.references import DatasetSource, ModelSource, Output
+from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -142,6 +142,15 @@ class EvalRunSpec(BatchSpec):
     ]
     generation: Generation = Generation()
     engine: Engine = Engine()
+    output: Annotated[
+        Output | None,
+        Field(
+            description=(
+                "Where every row with its answer is kept. With a baseline the rows are then "
+                "compared one by one."
+            )
+        ),
+    ] = None
 
 
 class Score(StatusModel):
@@ -163,6 +172,10 @@ class Score(StatusModel):
     baseline: Annotated[float | None, Field(description="The baseline's value.")] = None
     samples: Count
     incomplete: Count = 0
+    worse: Annotated[
+        Count | None, Field(description="Rows that the baseline answered better, one by one.")
+    ] = None
+    better: Annotated[Count | None, Field(description="Rows that it answered worse.")] = None
     passed: Annotated[bool | None, Field(description="Left out where no threshold is set.")] = None
 
 
@@ -175,6 +188,30 @@ class Measured(StatusModel):
     scores: Annotated[list[Score], Field(max_length=256)]
     at: Time
     by: Annotated[str, Field(max_length=128, description="Whose run: EvalRun/NAME RUN.")]
+    samples: Annotated[
+        Artifact | None, Field(description="Every row with its answer and its scores.")
+    ] = None
+
+
+class Pairing(StatusModel):
+    """One metric of one suite, row by row: over ``rows`` that the model and the baseline were both
+    asked, of which it answered some ``worse`` and some ``better``. ``covariance`` is that of both
+    scores."""
+
+    suite: Annotated[str, Field(max_length=63)]
+    metric: MetricName
+    rows: Count
+    worse: Count
+    better: Count
+    covariance: float
+
+
+class Comparison(StatusModel):
+    """The model beside its baseline, row by row; ``key`` is the digest of both keys."""
+
+    key: Digest
+    pairings: Annotated[list[Pairing], Field(max_length=256)]
+    artifact: Annotated[Artifact, Field(description="The rows that got worse, and a page of them.")]
 
 
 class Verdict(StatusModel):
@@ -202,6 +239,7 @@ class EvalRunStatus(RunStatus):
     scores: Annotated[list[Score], Field(max_length=256)] | None = None
     measured: Measured | None = None
     baseline: Measured | None = None
+    comparison: Comparison | None = None
     scoring: Annotated[
         Digest | None, Field(description="The key of the scores that are being made.")
     ] = None

@@ -34,11 +34,12 @@ FLOWS = {
     "lease": "martlet_runtime.cache.lease",
     "train": "martlet_runtime.train.flow",
     "evaluate": "martlet_runtime.evaluate.flow",
+    "compare": "martlet_runtime.evaluate.compare",
     "quantize": "martlet_runtime.quantize.flow",
 }
 """Modules are imported when their flow runs: only some need torch."""
 
-_QUIET = ("preflight", "stage", "lease")
+_QUIET = ("preflight", "stage", "lease", "compare")
 _EXIT_FAULT = 1
 
 

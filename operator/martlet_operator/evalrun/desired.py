@@ -4,10 +4,18 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from martlet_api import benchmarks
-from martlet_api.contract import ENGINE_PORT, METRICS_PORT, EvaluatePlan, Plan, ServePlan
+from martlet_api.contract import (
+    ENGINE_PORT,
+    METRICS_PORT,
+    EvaluatePlan,
+    OutputPlan,
+    Plan,
+    ServePlan,
+)
 from martlet_api.evalrun import EvalRunSpec, Suite
 from martlet_api.references import ModelSource
 from martlet_operator.batch.kind import Pass, plan_of
+from martlet_operator.batch.output import output_plan
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import (
     Inputs,
@@ -20,7 +28,7 @@ from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
 from martlet_operator.pods.engine import engine_container
 from martlet_operator.pods.stage import bringing, runtime_command
-from martlet_operator.pods.volumes import claims_of, mounts, volumes
+from martlet_operator.pods.volumes import claim_of, claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -80,10 +88,20 @@ def plan(at: Pass, inputs: Inputs, subject: Subject) -> Plan:
         served_name=SERVED_NAME,
         suites=spec.suites,
         generation=spec.generation,
+        output=_output(at, inputs, subject),
     )
     on_accelerator = spec.pod.accelerator is not None
     serve = ServePlan(engine=spec.engine.type, on_accelerator=on_accelerator)
     return plan_of(at.resource, inputs, at.run, evaluate=evaluate, serve=serve)
+
+
+def _output(at: Pass, inputs: Inputs, subject: Subject) -> OutputPlan | None:
+    """The baseline's rows lie beside the model's."""
+    if at.spec.output is None:
+        return None
+    found = output_plan(at.resource, at.spec.output, inputs, at.run)
+    suffix = f"-{BASELINE}" if subject == "Baseline" else ""
+    return found.model_copy(update={"uri": f"{found.uri}{suffix}"})
 
 
 def template(
@@ -91,7 +109,8 @@ def template(
 ) -> Object:
     """stage, then the engine as a native sidecar, then the scorer once the engine answers."""
     assert inputs.model is not None
-    images, claims = settings.images, claims_of(inputs.uris)
+    output = [spec.output.uri] if spec.output else []
+    images, claims = settings.images, claims_of([*inputs.uris, *output])
     mounted = mounts(claims, inputs.cache)
     engine = engine_container(spec.engine, inputs.model, SERVED_NAME, spec.pod, images, mounted)
     scorer = container(
@@ -99,7 +118,7 @@ def template(
         images.runtime,
         images.pull_policy,
         runtime_command(_FLOW),
-        mounted,
+        mounts(claims, inputs.cache, writable=next(map(claim_of, output), None)),
         env=offline(),
     )
     return pod_spec(

@@ -2,16 +2,17 @@
 
 With ``confidence`` c a bound must be kept by the end of the one-sided interval with that
 confidence: the score's standard error times the normal quantile of c (a test of non-inferiority
-where the bound is on the difference to the baseline). Differences of two models' scores take the
-root of the sum of both squared standard errors.
+where the bound is on the difference to the baseline). The variance of a difference of two models'
+scores is the sum of both variances less twice their covariance, which is known where the rows were
+compared one by one, and else taken to be nought: that makes one less sure.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import hypot
+from math import sqrt
 from statistics import NormalDist
 
-from martlet_api.evalrun import EvalRunSpec, Measured, Score, Threshold
+from martlet_api.evalrun import Comparison, EvalRunSpec, Measured, Score, Threshold
 
 _ROUNDING = 1e-9
 """Scores are decimals: 0.48 is no more than 0.02 below 0.5."""
@@ -35,25 +36,37 @@ class _Compared:
     text: str
 
 
-def judge(spec: EvalRunSpec, measured: Measured, baseline: Measured | None) -> Verdict:
+def judge(
+    spec: EvalRunSpec,
+    measured: Measured,
+    baseline: Measured | None,
+    comparison: Comparison | None = None,
+) -> Verdict:
     """All scores with the baseline's beside them, and what was missed."""
     former = {(s.suite, s.metric): s for s in baseline.scores} if baseline else {}
+    pairs = {(p.suite, p.metric): p for p in comparison.pairings} if comparison else {}
     limits = {suite.name: suite.thresholds for suite in spec.suites}
     scores, missed, undecided = [], [], []
     for score in measured.scores:
         own = [limit for limit in limits.get(score.suite, []) if limit.metric == score.metric]
-        other = former.get((score.suite, score.metric))
-        wrong, open_ = _judged(score, other, own)
+        name = (score.suite, score.metric)
+        other, pairing = former.get(name), pairs.get(name)
+        wrong, open_ = _judged(score, other, own, pairing.covariance if pairing else 0)
         missed += wrong
         undecided += open_
         passed = not (wrong or open_) if own else None
-        value = other.value if other else None
-        scores.append(score.model_copy(update={"baseline": value, "passed": passed}))
+        update = {
+            "baseline": other.value if other else None,
+            "worse": pairing.worse if pairing else None,
+            "better": pairing.better if pairing else None,
+            "passed": passed,
+        }
+        scores.append(score.model_copy(update=update))
     return Verdict(scores, missed, undecided)
 
 
 def _judged(
-    score: Score, other: Score | None, limits: list[Threshold]
+    score: Score, other: Score | None, limits: list[Threshold], covariance: float
 ) -> tuple[list[str], list[str]]:
     """(what was missed, what could not be judged), a sentence each."""
     missed, undecided = [], []
@@ -62,7 +75,7 @@ def _judged(
         if limit.against and (wrong := _incomparable(score, other)):
             undecided.append(f"{title}: {wrong}")
             continue
-        for found in _compared(score, other, limit):
+        for found in _compared(score, other, limit, covariance):
             lower = _lower(found, limit.confidence)
             if lower is None:
                 undecided.append(f"{title}: one row has no standard error to be confident by")
@@ -80,7 +93,9 @@ def _incomparable(score: Score, other: Score | None) -> str | None:
     return None
 
 
-def _compared(score: Score, other: Score | None, limit: Threshold) -> Iterable[_Compared]:
+def _compared(
+    score: Score, other: Score | None, limit: Threshold, covariance: float
+) -> Iterable[_Compared]:
     value, stderr = score.value, score.stderr
     if limit.min is not None:
         yield _Compared(value - limit.min, stderr, f"not at least {limit.min:g}")
@@ -88,20 +103,24 @@ def _compared(score: Score, other: Score | None, limit: Threshold) -> Iterable[_
         yield _Compared(limit.max - value, stderr, f"not at most {limit.max:g}")
     if other is None:
         return
-    both = None if stderr is None or other.stderr is None else hypot(stderr, other.stderr)
     if limit.max_drop is not None:
+        both = _of_difference(stderr, other.stderr, 1, covariance)
         text = f"more than {limit.max_drop:g} below the baseline's {other.value:.4g}"
         yield _Compared(value - other.value + limit.max_drop, both, text)
     if limit.max_increase_percent is not None:
-        allowed = other.value * (1 + limit.max_increase_percent / 100)
+        factor = 1 + limit.max_increase_percent / 100
         text = f"more than {limit.max_increase_percent:g} % above the baseline's {other.value:.4g}"
-        grown = _grown(stderr, other.stderr, 1 + limit.max_increase_percent / 100)
-        yield _Compared(allowed - value, grown, text)
+        both = _of_difference(stderr, other.stderr, factor, covariance)
+        yield _Compared(factor * other.value - value, both, text)
 
 
-def _grown(stderr: float | None, other: float | None, factor: float) -> float | None:
-    """Of ``factor`` times the baseline's score less the model's."""
-    return None if stderr is None or other is None else hypot(stderr, factor * other)
+def _of_difference(
+    stderr: float | None, other: float | None, factor: float, covariance: float
+) -> float | None:
+    """The standard error of ``factor`` times the baseline's score less the model's."""
+    if stderr is None or other is None:
+        return None
+    return sqrt(max(0.0, stderr**2 + (factor * other) ** 2 - 2 * factor * covariance))
 
 
 def _lower(found: _Compared, confidence: float | None) -> float | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from martlet_api.evalrun import EvalRunSpec, EvalRunStatus, Measured, Suite
+from martlet_api.evalrun import Comparison, EvalRunSpec, EvalRunStatus, Measured, Suite
 from martlet_operator.evalrun.desired import input_of
 from martlet_operator.inputs.wanted import Inputs
 from martlet_operator.naming import digest_of
@@ -43,13 +43,23 @@ def _suite(suite: Suite, digest: str | None) -> Object:
     }
 
 
-def find(wanted: str, peers: list[Object]) -> Measured | None:
-    """Scores under a key that some EvalRun of the namespace has."""
+def find(wanted: str, peers: list[Object], *, samples: bool) -> Measured | None:
+    """Scores under a key that some EvalRun of the namespace has, with their rows if they must be
+    there."""
     for status in map(_status, peers):
         for have in (status.measured, status.baseline):
-            if have and have.key == wanted:
+            if have and have.key == wanted and (have.samples or not samples):
                 return have
     return None
+
+
+def comparison_key(measured: Measured, baseline: Measured) -> str:
+    return f"sha256:{digest_of([measured.key, baseline.key])}"
+
+
+def find_comparison(wanted: str, peers: list[Object]) -> Comparison | None:
+    found = (_status(peer).comparison for peer in peers)
+    return next((have for have in found if have and have.key == wanted), None)
 
 
 def busy(wanted: str, own: Object, peers: list[Object]) -> str | None:

@@ -1,11 +1,11 @@
-"""What comes next of a scoring run: the baseline's scores, the model's, the verdict. What is known
-already is not scored again, and what another scores now is waited for. Pure."""
+"""What comes next of a scoring run: the baseline's scores, the model's, their rows, the verdict.
+What is known already is not done again, and what another scores now is waited for. Pure."""
 
 from martlet_api.conditions import Reason
-from martlet_api.evalrun import EvalRunSpec, Measured
+from martlet_api.evalrun import Comparison, EvalRunSpec, Measured
 from martlet_operator.batch.kind import Finished, Known, Outcome, Pass, Work
 from martlet_operator.conditions.fold import Ready, timestamp
-from martlet_operator.evalrun import desired, sharing, status
+from martlet_operator.evalrun import comparing, desired, sharing, status
 from martlet_operator.evalrun.desired import STAGES, Subject
 
 _FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
@@ -17,7 +17,7 @@ def following(at: Pass) -> Work | Known | Outcome | Ready:
     for subject in subjects(at.spec):
         if step := _scored(at, subject):
             return step
-    return status.outcome(at.spec, at.status, at.now)
+    return _compared(at) or status.outcome(at.spec, at.status, at.now)
 
 
 def subjects(spec: EvalRunSpec) -> list[Subject]:
@@ -32,7 +32,7 @@ def _scored(at: Pass, subject: Subject) -> Work | Known | Ready | None:
     have: Measured | None = getattr(at.status, field)
     if have and have.key == key:
         return None
-    if found := sharing.find(key, at.snapshot.peers):
+    if found := sharing.find(key, at.snapshot.peers, samples=at.spec.output is not None):
         return Known({field: found, "scoring": None})
     if other := sharing.busy(key, at.resource, at.snapshot.peers):
         return Known({"scoring": None}) if at.status.scoring else _waiting(other, subject)
@@ -42,8 +42,23 @@ def _scored(at: Pass, subject: Subject) -> Work | Known | Ready | None:
     return Work(stage, told, pod, {"scoring": key})
 
 
+def _compared(at: Pass) -> Work | Known | None:
+    """The rows of both, one by one; None where they were, or are not kept."""
+    measured, baseline = at.status.measured, at.status.baseline
+    if not (baseline and baseline.samples and measured.samples and at.spec.output):
+        return None
+    key = sharing.comparison_key(measured, baseline)
+    if at.status.comparison and at.status.comparison.key == key:
+        return None
+    if found := sharing.find_comparison(key, at.snapshot.peers):
+        return Known({"comparison": found})
+    return comparing.work(at, measured.samples, baseline.samples)
+
+
 def taken(stage: str, at: Pass, finished: Finished) -> Known:
-    """The scores of one model, under the key by which others find them."""
+    """What a stage found, under the key by which others find it."""
+    if stage == comparing.STAGE:
+        return _taken_comparison(at, finished)
     subject: Subject = "Baseline" if stage == STAGES["Baseline"] else "Model"
     inputs = desired.of_subject(finished.inputs, subject)
     assert finished.told.evaluate is not None
@@ -54,8 +69,17 @@ def taken(stage: str, at: Pass, finished: Finished) -> Known:
         scores=finished.told.evaluate.scores,
         at=timestamp(finished.now),
         by=f"EvalRun/{at.snapshot.name} {finished.run}",
+        samples=finished.told.evaluate.artifact,
     )
     return Known({_FIELDS[subject]: measured, "scoring": None, "progress": None})
+
+
+def _taken_comparison(at: Pass, finished: Finished) -> Known:
+    found = finished.told.compare
+    assert found is not None
+    key = sharing.comparison_key(at.status.measured, at.status.baseline)
+    comparison = Comparison(key=key, pairings=found.pairings, artifact=found.artifact)
+    return Known({"comparison": comparison})
 
 
 def _waiting(other: str, subject: Subject) -> Ready:

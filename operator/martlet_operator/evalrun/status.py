@@ -29,7 +29,7 @@ def outcome(spec: EvalRunSpec, status: EvalRunStatus, now: datetime) -> Outcome:
     """A verdict on this model's digest; it passes if no threshold was missed. What cannot be
     judged gives none."""
     assert status.measured is not None
-    found = judging.judge(spec, status.measured, status.baseline)
+    found = judging.judge(spec, status.measured, status.baseline, status.comparison)
     if found.undecided:
         text = (
             f"There is no verdict: {_list(found.undecided)}. Change the thresholds or the suites."

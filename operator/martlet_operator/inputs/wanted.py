@@ -90,7 +90,7 @@ class WantedBenchmark:
     def input(self, found: ResolvedInput | None) -> Input:
         return Input(
             name=self.name,
-            kind="Benchmark",
+            kind="Folder",
             uri=self.source.uri,
             revision=self.source.revision,
             commit=found.commit if found else None,

@@ -10,9 +10,9 @@ from martlet_api.benchmarks import OWN_ROWS, PERPLEXITY
 from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan, Termination
 from martlet_api.evalrun import Score, Suite
-from martlet_runtime import data
+from martlet_runtime import artifacts, data
 from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate import engine, perplexity, suites
+from martlet_runtime.evaluate import engine, kept, perplexity, suites
 from martlet_runtime.evaluate.measured import Answers, Measured
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
@@ -29,6 +29,10 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     """Scores of all suites, complete or not at all: a missing answer never makes a pass."""
     assert plan.evaluate is not None
     todo = plan.evaluate
+    if done := kept.find(todo, paths):
+        return _ended(done)
+    if todo.output:
+        artifacts.check_writable(paths, todo.output)
     rows = {suite.name: _rows(suite, plan, paths) for suite in todo.suites}
     engine.wait(todo.endpoint, todo.served_name)
     with _Watch(report, paths, rows) as watch:
@@ -38,6 +42,11 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
         scores=[score for suite, answers in told for score in scores_of(suite, answers)],
         errors=[error for _, answers in told for error in answers.errors],
     )
+    samples = [sample for _, answers in told for sample in answers.samples]
+    return _ended(kept.write(plan, todo, paths, result, samples))
+
+
+def _ended(result: EvaluateResult) -> Termination:
     if lost := sum(score.incomplete for score in result.scores):
         return _inconclusive(result, lost)
     return Termination(
@@ -71,10 +80,10 @@ def _answered(
 ) -> Answers:
     found = rows[suite.name]
     if isinstance(found, str):
-        told = perplexity.measure(
-            todo.endpoint, todo.served_name, _tokens(paths, found), watch.windows
+        tokens = _tokens(paths, found)
+        return perplexity.measure(
+            suite.name, todo.endpoint, todo.served_name, tokens, watch.windows
         )
-        return Answers([told], told.samples, told.samples)
     folder = suites.lay_out(suite, found, paths.inputs / f"suite-{suite.name}", paths.work)
     answers = _scored(suite, folder, todo, paths.work)
     if not answers.measured:
@@ -100,7 +109,7 @@ def _scored(suite: Suite, folder: Path, todo: EvaluatePlan, work: Path) -> Answe
     from openai import OpenAIError
 
     try:
-        return suites.read_report(suites.score(suite, folder, todo, work))
+        return suites.read_report(suite, suites.score(suite, folder, todo, work))
     except OpenAIError as error:
         if wrong := engine.problem(todo.endpoint, todo.served_name):
             raise RetryableError(
@@ -118,7 +127,8 @@ def _scored(suite: Suite, folder: Path, todo: EvaluatePlan, work: Path) -> Answe
             f"{str(error)[:_SHOWN]}. Bring the folder as the benchmark's repository has it, and "
             "name subsets that are in it.",
         ) from error
-    answers = suites.read_report(suites.score(suite, folder, todo, work, past_errors=True))
+    output = suites.score(suite, folder, todo, work, past_errors=True)
+    answers = suites.read_report(suite, output)
     return replace(answers, errors=(first[:_SHOWN],))
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import stdev
 
+from martlet_runtime.evaluate.samples import Sample
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -19,17 +21,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a suite came to: of ``rows`` that were asked, ``answered`` were scored; ``errors`` are
+    """What a suite came to: of ``rows`` that were asked, ``samples`` were scored; ``errors`` are
     the first reasons of the others."""
 
     measured: list[Measured]
     rows: int
-    answered: int
+    samples: list[Sample]
     errors: tuple[str, ...] = ()
 
     def incomplete(self, figure: Measured) -> int:
         """Rows that are not in a figure: without an answer, or without this metric."""
-        return max(0, self.rows - min(figure.samples, self.answered))
+        return max(0, self.rows - min(figure.samples, len(self.samples)))
 
 
 def stderr_of_mean(values: list[float]) -> float | None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate.measured import Measured
+from martlet_runtime.evaluate.measured import Answers, Measured
+from martlet_runtime.evaluate.pairing import SURPRISE
+from martlet_runtime.evaluate.samples import Sample, digest
 
 METRIC = "perplexity"
 WINDOW = 512
@@ -20,7 +22,9 @@ WINDOW = 512
 _TIMEOUT_SECONDS = 300
 
 
-def measure(endpoint: str, model: str, tokens: list[int], done: Callable[[int], None]) -> Measured:
+def measure(
+    suite: str, endpoint: str, model: str, tokens: list[int], done: Callable[[int], None]
+) -> Answers:
     """``done`` is told the number of windows that were answered."""
     from openai import BadRequestError, OpenAI, OpenAIError
 
@@ -38,7 +42,24 @@ def measure(endpoint: str, model: str, tokens: list[int], done: Callable[[int], 
             Reason.ENGINE_FAILED,
             f"The engine stopped telling probabilities: {error}. It is tried again.",
         ) from error
-    return _measured(surprises, [len(piece) - 1 for piece in pieces], len(pieces[0]))
+    told = _measured(surprises, [len(piece) - 1 for piece in pieces], len(pieces[0]))
+    both = enumerate(zip(pieces, surprises, strict=True))
+    rows = [_sample(suite, number, piece, surprise) for number, (piece, surprise) in both]
+    return Answers([told], len(rows), rows)
+
+
+def _sample(suite: str, number: int, piece: list[int], surprise: float) -> Sample:
+    asked = f"{len(piece)} tokens"
+    return Sample(
+        suite,
+        f"window {number}",
+        asked,
+        digest(piece),
+        "",
+        "",
+        {SURPRISE: surprise},
+        len(piece) - 1,
+    )
 
 
 def window_of(client: Any) -> int:

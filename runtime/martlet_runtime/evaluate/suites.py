@@ -11,6 +11,7 @@ from martlet_api.benchmarks import OWN_ROWS
 from martlet_api.contract import EvaluatePlan
 from martlet_api.evalrun import Suite
 from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
+from martlet_runtime.evaluate.samples import Sample, of_review
 
 SUBSET = "example"
 _FILES = {"general_qa": f"{SUBSET}.jsonl", "general_mcq": f"{SUBSET}_val.jsonl"}
@@ -100,15 +101,19 @@ def _arguments(suite: Suite) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def read_report(output: Path) -> Answers:
+def read_report(suite: Suite, output: Path) -> Answers:
     """EvalScope's report (schema 2), with the standard errors of the rows' own scores."""
     measured, asked = [], 0
-    rows = _scores_of_rows(output)
+    samples = [
+        of_review(suite.name, path.stem.removeprefix(f"{suite.benchmark}_"), line)
+        for path, line in _reviews(output)
+    ]
+    rows = _scores(samples)
     for path in sorted(output.glob("reports/*/*.json")):
         report = json.loads(path.read_text())
         asked += int((report.get("execution_summary") or {}).get("requested", 0))
         measured += [_measured(metric, rows) for metric in report.get("metrics", [])]
-    return Answers(measured, asked, reviewed(output))
+    return Answers(measured, asked, samples)
 
 
 def _measured(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured:
@@ -119,13 +124,12 @@ def _measured(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured:
     return Measured(name, value, int(metric["num"]), stderr_of_mean(own) if is_mean else None)
 
 
-def _scores_of_rows(output: Path) -> dict[str, list[float]]:
+def _scores(samples: list[Sample]) -> dict[str, list[float]]:
+    """By metric."""
     found: dict[str, list[float]] = {}
-    for line in _reviews(output):
-        value = json.loads(line)["sample_score"]["score"]["value"]
-        for name, score in value.items():
-            if isinstance(score, int | float):
-                found.setdefault(name, []).append(float(score))
+    for sample in samples:
+        for name, score in sample.scores.items():
+            found.setdefault(name, []).append(score)
     return found
 
 
@@ -147,6 +151,12 @@ def reviewed(output: Path) -> int:
     return sum(1 for _ in _reviews(output))
 
 
-def _reviews(output: Path) -> Iterator[str]:
-    for path in output.glob("reviews/*/*.jsonl"):
-        yield from (line for line in path.read_text().splitlines() if line.strip())
+def _reviews(output: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(output.glob("reviews/*/*.jsonl")):
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        # They lie there in the order in which they were answered.
+        yield from ((path, line) for line in sorted(lines, key=_index))
+
+
+def _index(line: str) -> int:
+    return int(json.loads(line)["index"])

@@ -116,6 +116,47 @@ def test_a_drop_against_the_baseline_is_told() -> None:
     assert "village Rouge-L-R 0.6, more than 0.1 below the baseline's 0.8" in ready_["message"]
 
 
+OUTPUT = {"uri": "pvc://scores"}
+
+
+def kept(told: Object, text: str) -> Object:
+    """With its rows as an artifact."""
+    made = {"uri": f"pvc://scores/{text}", "digest": digest(text), "format": "x", "bytes": 9}
+    return {**told, "evaluate": {**told["evaluate"], "artifact": made}}
+
+
+def test_where_rows_are_kept_they_are_compared_one_by_one() -> None:
+    suites = copy.deepcopy(SUITES)
+    suites[0]["thresholds"][0] |= {"maxDrop": 0.05, "confidence": 0.95}
+    live, _ = locked(run_of(output=OUTPUT, suites=suites))
+    plans = []
+    for stage, value in (("baseline", 0.8), ("evaluate", 0.79)):
+        told = scores(value, "Baseline" if stage == "baseline" else "Model")
+        told["evaluate"]["scores"][0]["stderr"] = 0.04
+        live, decision = looked(live, **ended(live, stage, kept(told, stage)))
+        plans.append(json.loads(decision.desired[0]["data"]["plan.json"]))
+    run = live["status"]["run"]["id"]
+    assert plans[0]["evaluate"]["output"]["uri"] == f"pvc://scores/thing/{run}"
+    assert stage_of(decision) == "compare"
+    assert [(i["name"], i["digest"]) for i in plans[1]["inputs"]] == [
+        ("samples", digest("evaluate")), ("baseline", digest("baseline")),
+    ]  # fmt: skip
+    assert plans[1]["compare"]["output"]["uri"] == f"pvc://scores/thing/{run}-comparison"
+    pairing = {"suite": "village", "metric": "Rouge-L-R", "rows": 40, "worse": 3, "better": 1}
+    made = {"uri": "pvc://scores/c", "digest": digest("c"), "format": "x", "bytes": 9}
+    # Rows that agree: the difference is far surer than two scores alone.
+    told = {"pairings": [{**pairing, "covariance": 0.0015}], "artifact": made}
+    live, decision = looked(live, **ended(live, "compare", said("compare", compare=told)))
+    assert ready(decision)[:2] == ("True", "Passed")
+    (score,) = live["status"]["scores"]
+    assert (score["worse"], score["better"]) == (3, 1)
+
+
+def test_a_baseline_of_another_s_without_rows_is_scored_again_where_rows_are_kept() -> None:
+    _, decision = locked(run_of("second", output=OUTPUT), [finished()])
+    assert stage_of(decision) == "baseline"
+
+
 def test_known_scores_need_no_pod() -> None:
     """Of another EvalRun over the same digests: only the thresholds differ."""
     known = finished()

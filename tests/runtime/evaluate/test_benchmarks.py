@@ -68,7 +68,7 @@ def scored(engine: Any, pod: Callable[..., Paths]) -> Callable[..., Termination]
         evaluate = EvaluatePlan(
             endpoint=engine.endpoint, served_name="m", suites=[suite], generation=Generation()
         )
-        inputs = [Input(name="suite-s", kind="Benchmark", uri=uri, benchmark=benchmark)]
+        inputs = [Input(name="suite-s", kind="Folder", uri=uri, benchmark=benchmark)]
         plan = Plan(
             kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate
         )

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import EvaluatePlan, Input, Plan, Termination
+from martlet_api.contract import EvaluatePlan, Input, OutputPlan, Plan, Termination
 from martlet_api.evalrun import Generation, Suite
 from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate import flow, suites
+from martlet_runtime.evaluate import flow, samples, suites
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 
@@ -39,6 +39,7 @@ class Scoring:
     def __init__(self, engine: Any, pod: Pod, folder: Path) -> None:
         self.engine, self.pod, self.folder = engine, pod, folder
         self.report = Report()
+        self.output: OutputPlan | None = None
 
     def run(self, *suites: tuple[Suite, list[dict[str, Any]]]) -> Termination:
         files, inputs = {}, []
@@ -59,11 +60,14 @@ class Scoring:
             served_name="m",
             suites=[each for each, _ in suites],
             generation=Generation(temperature=0, max_tokens=7, seed=3),
+            output=self.output,
         )
         plan = Plan(
             kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate
         )
-        return flow.run(plan, self.pod(**files), self.report)
+        paths = self.pod(**files)
+        self.volumes = paths.volumes
+        return flow.run(plan, paths, self.report)
 
 
 @pytest.fixture
@@ -116,6 +120,26 @@ def test_a_sample_without_an_answer_makes_no_verdict(scoring: Scoring) -> None:
     assert [s.incomplete for s in ended.evaluate.scores] == [1]
     assert "this is refused" in ended.message
     assert "1 samples got no answer" in ended.message
+
+
+def test_every_row_is_kept_and_a_second_attempt_scores_nothing_again(scoring: Scoring) -> None:
+    scoring.engine.answers = {q["query"]: q["response"] for q in QA[:6]}
+    scoring.output = OutputPlan(uri="pvc://out/e/r", record={"owner": "us"})
+    ended = scoring.run((suite("places", "general_qa"), QA))
+    assert ended.evaluate is not None
+    assert ended.evaluate.artifact is not None
+    folder = scoring.volumes / "out/e/r"
+    rows = list(samples.read(folder / samples.FILE))
+    assert [row.id for row in rows] == [f"example/{n}" for n in range(8)]
+    assert [row.scores["Rouge-L-R"] for row in rows] == [1, 1, 1, 1, 1, 1, 0, 0]
+    assert (rows[0].asked, rows[0].answer, rows[0].target) == (
+        QA[0]["query"], "place0", "place0",
+    )  # fmt: skip
+    assert QA[7]["query"] in (folder / "report.html").read_text()
+    asked = len(scoring.engine.asked)
+    again = scoring.run((suite("places", "general_qa"), QA))
+    assert again.evaluate == ended.evaluate
+    assert len(scoring.engine.asked) == asked
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from martlet_api.evalrun import Suite, Threshold
 from martlet_runtime.errors import UserError
 from martlet_runtime.evaluate.flow import check_metrics, scores_of
 from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
+from martlet_runtime.evaluate.samples import Sample, digest
 from martlet_runtime.evaluate.suites import name_of, read_report, reviewed
 
 
@@ -26,6 +27,10 @@ def suite(*thresholds: Threshold, benchmark: str = "general_mcq") -> Suite:
     return Suite.model_validate(fields)
 
 
+def sample() -> Sample:
+    return Sample("s", "1", "Which?", digest("Which?"), "A", "B")
+
+
 def bound(metric: str = "mean_acc", **limits: float) -> Threshold:
     return Threshold(metric=metric, **limits)
 
@@ -37,7 +42,7 @@ def bound(metric: str = "mean_acc", **limits: float) -> Threshold:
 def test_rows_without_an_answer_or_the_metric_are_counted(
     rows: int, scored: int, answered: int, incomplete: int
 ) -> None:
-    answers = Answers([Measured("mean_acc", 1.0, scored)], rows, answered)
+    answers = Answers([Measured("mean_acc", 1.0, scored)], rows, [sample()] * answered)
     (score,) = scores_of(suite(), answers)
     assert score.incomplete == incomplete
     assert score.passed is None
@@ -75,7 +80,7 @@ def test_the_main_metric_is_told_and_those_with_a_threshold(
     benchmark: str, limits: list[Threshold], told: list[str]
 ) -> None:
     figures = [Measured(name, 0.5, 3) for name in ("Rouge-1-P", "Rouge-2-F", "Rouge-L-R")]
-    found = scores_of(suite(*limits, benchmark=benchmark), Answers(figures, 3, 3))
+    found = scores_of(suite(*limits, benchmark=benchmark), Answers(figures, 3, [sample()] * 3))
     assert [score.metric for score in found] == told
 
 
@@ -104,7 +109,16 @@ def test_metrics_have_the_names_that_evalscopes_users_know(
 def review(root: Path, *scores: float) -> None:
     path = root / "reviews/model/general_mcq_example.jsonl"
     path.parent.mkdir(parents=True)
-    rows = [{"sample_score": {"score": {"value": {"acc": score}}}} for score in scores]
+    turns = [("system", "Be brief."), ("user", "Which?"), ("assistant", "A")]
+    rows = [
+        {
+            "index": number,
+            "target": ["B"],
+            "messages": [{"role": role, "content": text} for role, text in turns],
+            "sample_score": {"sample_id": number, "score": {"value": {"acc": score}}},
+        }
+        for number, score in enumerate(scores)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -117,8 +131,11 @@ def report(root: Path, **more: Any) -> None:
 def test_a_report_is_read_back_with_the_error_of_its_mean(tmp_path: Path) -> None:
     report(tmp_path, execution_summary={"requested": 5, "succeeded": 4})
     review(tmp_path, 1, 1, 0, 1)
-    found = read_report(tmp_path)
-    assert (found.rows, found.answered) == (5, 4)
+    found = read_report(suite(), tmp_path)
+    assert (found.rows, len(found.samples)) == (5, 4)
+    assert found.samples[0] == Sample(
+        "s", "example/0", "Which?", digest(["Be brief.", "Which?"]), "A", "B", {"acc": 1.0}
+    )
     (figure,) = found.measured
     assert (figure.metric, figure.value, figure.samples, figure.stderr) == (
         "mean_acc", 0.75, 4, pytest.approx(0.25),
@@ -128,9 +145,9 @@ def test_a_report_is_read_back_with_the_error_of_its_mean(tmp_path: Path) -> Non
 def test_a_score_that_is_no_mean_of_its_rows_has_no_standard_error(tmp_path: Path) -> None:
     report(tmp_path)
     review(tmp_path, 1, 0)
-    assert read_report(tmp_path).measured == [Measured("mean_acc", 0.75, 4)]
+    assert read_report(suite(), tmp_path).measured == [Measured("mean_acc", 0.75, 4)]
 
 
 def test_no_report_has_no_metrics_and_no_answers(tmp_path: Path) -> None:
-    assert read_report(tmp_path) == Answers([], 0, 0)
+    assert read_report(suite(), tmp_path) == Answers([], 0, [])
     assert reviewed(tmp_path) == 0

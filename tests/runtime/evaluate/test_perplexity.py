@@ -85,6 +85,6 @@ def test_windows_do_not_overlap(count: int, size: int, sizes: list[int]) -> None
 
 def test_an_engine_that_does_not_tell_is_said_to(engine: Any) -> None:
     with pytest.raises(UserError) as caught:
-        perplexity.measure(engine.endpoint, "m", [1, 2, 3], lambda _: None)
+        perplexity.measure("s", engine.endpoint, "m", [1, 2, 3], lambda _: None)
     assert caught.value.reason == Reason.METRIC_NOT_REPORTED
     assert "does not tell the probabilities" in caught.value.message
