@@ -22,10 +22,17 @@ class CgroupError(Exception):
 
 def hierarchies() -> list[Path]:
     """Mount points of the cgroup hierarchies that can hold a cluster's pods."""
+    return _mounted("cgroup") or _mounted("cgroup2")
+
+
+def everywhere() -> list[Path]:
+    """All mount points: where both versions are mounted, runc makes groups in the second too."""
+    return [*_mounted("cgroup"), *_mounted("cgroup2")]
+
+
+def _mounted(wanted: str) -> list[Path]:
     lines = [line.split() for line in MOUNTS.read_text().splitlines()]
-    first = [Path(path) for _, path, kind, *_ in lines if kind == "cgroup"]
-    second = [Path(path) for _, path, kind, *_ in lines if kind == "cgroup2"]
-    return first or second
+    return [Path(path) for _, path, kind, *_ in lines if kind == wanted]
 
 
 def tracking() -> Path:
@@ -111,7 +118,7 @@ def _kill(process: int) -> None:
 def remove(name: str) -> None:
     """Remove the cluster's cgroups everywhere, the deepest first; raises CgroupError."""
     deadline = time.monotonic() + END_SECONDS
-    while left := [group for root in hierarchies() for group in _tree(root / name)]:
+    while left := [group for root in everywhere() for group in _tree(root / name)]:
         for group in left:
             _remove(group)
         if time.monotonic() > deadline:

@@ -73,7 +73,7 @@ def leftovers(settings: Settings) -> list[str]:
     """Everything of the cluster that can be found on the machine, in words."""
     found = [f"process {process}" for process in sorted(_processes_naming(settings.folder))]
     found += [f"mount {point}" for point in mounts_below(settings.folder)]
-    groups = [root / settings.name for root in cgroups.hierarchies()]
+    groups = [root / settings.name for root in cgroups.everywhere()]
     found += [f"cgroup {group}" for group in groups if group.exists()]
     if Path(f"/sys/class/net/{settings.host_link}").exists():
         found.append(f"network device {settings.host_link}")
