@@ -3,7 +3,7 @@
 The base is a decoder of Qwen2's shape, trained from scratch on a village: who has what, lives
 where and likes what. It knows the facts, as sentences and as questions with answers, but in a chat
 it is only polite. The fine-tuning teaches it to answer there, on some villagers; it is scored on
-the others. Runs in the runtime image; well under a minute on two cores.
+the others. Runs in the runtime image; about a minute on two cores.
 
     python make_base.py --models /mnt/pvc/models --data /mnt/pvc/data
 """
@@ -32,6 +32,9 @@ SENTENCES = {
 }
 """A fact as a sentence, the question for it, and the words that can be its answer."""
 
+ANSWERS = ("{} {}.", "{} They say {}.", "{} Well, I think it is {}.")
+"""An answer may come some words after its question, as it does in a chat."""
+
 VILLAGERS, SCORED = 48, 14
 """The last SCORED villagers are kept from the fine-tuning; a score is taken over them."""
 
@@ -56,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="folder for base/")
     parser.add_argument("--data", type=Path, required=True, help="folder for *.jsonl and *.txt")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -89,7 +92,9 @@ def story(village: list[list[Fact]], rng: random.Random) -> str:
     lines = []
     for _ in range(LINES):
         sentence, question, answer = rng.choice(rng.choice(village))
-        lines.append(sentence if rng.random() < 0.5 else f"{question} {answer}.")
+        lines.append(
+            sentence if rng.random() < 0.5 else rng.choice(ANSWERS).format(question, answer)
+        )
     return " ".join(lines) + END
 
 
