@@ -22,7 +22,7 @@ STEPS, ROWS, SEED = 50, 16, 7
 # The development environment has no torch and the runtime's no stand-in for S3; `make test` runs
 # each test where its libraries are.
 NEEDS = {
-    "torch": ["train/*", "estimate/*", "quantize/*", "test_rendering.py"],
+    "torch": ["train/*", "estimate/*", "quantize/*", "test_perplexity.py", "test_rendering.py"],
     "boto3": ["test_s3.py"],
 }
 collect_ignore_glob = [
