@@ -1,6 +1,6 @@
 """Rows to train or calibrate on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from martlet_runtime.data.shapes import SHAPES
 from martlet_runtime.errors import UserError
 
 Row = dict[str, Any]
+Render = Callable[[Row], Iterable[Row]]
+"""From a row in its shape to what a trainer takes; a row may become several."""
 
 
 class BadRows:
@@ -37,15 +39,29 @@ class BadRows:
 def read_training(path: Path, wanted: Input, bad: BadRows | None = None) -> Iterator[Row]:
     """Rows in their shape (``data.shapes``), one after the other; DatasetEmpty where there is
     none. Left out, ``bad`` makes the first bad row an error."""
+    for row, _ in read_rendered(path, wanted, bad or BadRows(), as_it_is):
+        yield row
+
+
+def as_it_is(row: Row) -> Iterable[Row]:
+    """The rendering of rows that no trainer takes."""
+    return (row,)
+
+
+def read_rendered(
+    path: Path, wanted: Input, bad: BadRows, render: Render
+) -> Iterator[tuple[Row, list[Row]]]:
+    """``read_training``'s rows, each with what is rendered of it. Preflight and training both read
+    by this, so that both leave out the same rows."""
     assert wanted.rows is not None
-    found, bad = False, bad or BadRows()
+    found = False
     for line, row in rows_of(path, wanted.uri, wanted.max_samples, wanted.format or "Auto"):
         shaped = row if isinstance(row, BadRow) else _shaped(row, line, wanted)
         if isinstance(shaped, BadRow):
             bad.take(shaped)
             continue
         found = True
-        yield shaped
+        yield shaped, list(render(shaped))
     if not found:
         raise empty(wanted.uri)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan
 from martlet_api.training import ROWS_OF, Tuner
 from martlet_runtime import preflight
+from martlet_runtime.data import training
 from martlet_runtime.errors import UserError
+from martlet_runtime.estimate import flow
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 
@@ -28,6 +31,44 @@ TEMPLATE = (
     "{% endif %}{{ m['content'] }} </s> {% endfor %}"
 )
 LONG = "a " * 40
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "SFT": {"query": "a", "response": "b"},
+    "DPO": {"query": "a", "response": "b", "rejected_response": "a"},
+    "RLOO": {"query": "a", "response": "b"},
+    "PT": {"text": "a b"},
+}
+
+
+def pod(root: Path) -> Paths:
+    """A pod's folders, and a base whose template refuses a system prompt on its claim."""
+    paths = Paths(root / "inputs", root / "work", root / "volumes", root / "termination")
+    for folder in (paths.inputs, paths.work):
+        folder.mkdir()
+    base = make(paths.volumes / "models", 64, 1, 50) / "model"
+    base.rename(paths.volumes / "models/base")
+    config = json.loads((paths.volumes / "models/base/tokenizer_config.json").read_text())
+    (paths.volumes / "models/base/chat_template.jinja").unlink(missing_ok=True)
+    (paths.volumes / "models/base/tokenizer_config.json").write_text(
+        json.dumps({**config, "chat_template": TEMPLATE})
+    )
+    return paths
+
+
+def preflight_plan(method: str, *uris: str) -> Plan:
+    inputs = [
+        Input(name=f"dataset-{index}", kind="Dataset", uri=uri, rows=ROWS_OF[method])
+        for index, uri in enumerate(uris)
+    ]
+    estimate = plan_of(method, Tuner(), max_length=16, max_completion_length=4)
+    return Plan(
+        kind="FineTuneJob", namespace="n", name="x", run="r", inputs=inputs, estimate=estimate
+    )
+
+
+def write(path: Path, *rows: dict[str, Any]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.mark.parametrize(
@@ -44,26 +85,9 @@ LONG = "a " * 40
 def test_every_row_is_rendered(
     method: str, row: dict[str, Any], says: str | None, tmp_path: Path
 ) -> None:
-    paths = Paths(tmp_path / "inputs", tmp_path / "work", tmp_path / "volumes")
-    for folder in (paths.inputs, paths.work):
-        folder.mkdir()
-    base = make(paths.volumes / "models", 64, 1, 50) / "model"
-    base.rename(paths.volumes / "models/base")
-    config = json.loads((paths.volumes / "models/base/tokenizer_config.json").read_text())
-    (paths.volumes / "models/base/chat_template.jinja").unlink(missing_ok=True)
-    (paths.volumes / "models/base/tokenizer_config.json").write_text(
-        json.dumps({**config, "chat_template": TEMPLATE})
-    )
-    good = {"text": "a b"} if method == "PT" else {"query": "a", "response": "b"}
-    if method == "DPO":
-        good["rejected_response"] = "a"
-    lines = [json.dumps(line) for line in (good, row)]
-    (paths.volumes / "rows.jsonl").write_text("\n".join(lines) + "\n")
-    wanted = Input(name="dataset-0", kind="Dataset", uri="pvc://rows.jsonl", rows=ROWS_OF[method])
-    estimate = plan_of(method, Tuner(), max_length=16, max_completion_length=4)
-    plan = Plan(
-        kind="FineTuneJob", namespace="n", name="x", run="r", inputs=[wanted], estimate=estimate
-    )
+    paths = pod(tmp_path)
+    write(paths.volumes / "rows.jsonl", GOOD[method], row)
+    plan = preflight_plan(method, "pvc://rows.jsonl")
     if says is None:
         assert preflight.run(plan, paths, Report()).succeeded
         return
@@ -71,3 +95,24 @@ def test_every_row_is_rendered(
         preflight.run(plan, paths, Report())
     assert caught.value.reason == Reason.DATASET_INVALID
     assert says in caught.value.message
+
+
+def test_each_file_is_read_once_and_the_tokenizer_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, asked = pod(tmp_path), []
+    for name in ("a.jsonl", "b.jsonl"):
+        write(paths.volumes / name, GOOD["SFT"])
+    for module, name in ((training, "rows_of"), (flow, "load_tokenizer")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name), asked))
+    ended = preflight.run(preflight_plan("SFT", "pvc://a.jsonl", "pvc://b.jsonl"), paths, Report())
+    assert ended.succeeded
+    assert asked == ["load_tokenizer", "rows_of", "rows_of"]
+
+
+def counted(function: Callable[..., Any], asked: list[str]) -> Callable[..., Any]:
+    def call(*args: Any, **more: Any) -> Any:
+        asked.append(function.__name__)
+        return function(*args, **more)
+
+    return call
