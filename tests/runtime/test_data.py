@@ -1,6 +1,7 @@
 """Rows of data files: every accepted shape, and messages that name the file and the line."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ import pytest
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, RowsPlan
 from martlet_api.training import TrainingRows
-from martlet_runtime.data import BadRows, read_evaluation, read_text, read_training
-from martlet_runtime.errors import UserError
+from martlet_runtime.data import (
+    BadRows,
+    read_evaluation,
+    read_rendered,
+    read_text,
+    read_training,
+)
+from martlet_runtime.errors import RowError, UserError
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 SYSTEM = {"role": "system", "content": "s"}
@@ -182,9 +189,27 @@ def test_bad_rows_may_be_left_out_up_to_a_limit(tmp_path: Path) -> None:
 
 def test_a_file_whose_rows_are_all_bad_is_empty(tmp_path: Path) -> None:
     path = lines(tmp_path / "x", "{")
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=r"All rows of a\.jsonl are bad; .* line 1: not") as caught:
         read(path, data_file(), BadRows(RowsPlan(on_bad_rows="Skip")))
     assert caught.value.reason == Reason.DATASET_EMPTY
+
+
+def test_a_row_that_cannot_be_rendered_is_a_bad_row(tmp_path: Path) -> None:
+    path = lines(tmp_path / "x", GOOD, {"query": "no", "response": "a"}, GOOD)
+
+    def render(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if row["messages"][0]["content"] == "no":
+            raise RowError("refused", "another")
+        yield {"rendered": 1}
+
+    bad = BadRows(RowsPlan(on_bad_rows="Skip"))
+    found = list(read_rendered(path, data_file(), bad, render))
+    assert found == [({"messages": [USER, ANSWER]}, [{"rendered": 1}])] * 2
+    (left_out,) = bad.rejected
+    assert (left_out.line, left_out.found, left_out.expected) == (2, "refused", "another")
+    assert left_out.content == {"query": "no", "response": "a"}
+    with pytest.raises(UserError, match=r"a\.jsonl:2: refused; expected another"):
+        list(read_rendered(path, data_file(), BadRows(), render))
 
 
 def test_the_four_formats_say_the_same_named_or_sniffed(tmp_path: Path) -> None:
