@@ -1,6 +1,8 @@
 """Rows of data files: every accepted shape, and messages that name the file and the line."""
 
 import json
+import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,15 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, RowsPlan
 from martlet_api.training import TrainingRows
 from martlet_runtime.data import (
     BadRows,
+    json_array,
     read_evaluation,
     read_rendered,
     read_text,
@@ -176,6 +181,7 @@ def test_rows_of_another_method_say_so(
 
 
 GOOD = {"query": "q", "response": "a"}
+ROW = json.dumps(GOOD)
 
 
 def test_bad_rows_may_be_left_out_up_to_a_limit(tmp_path: Path) -> None:
@@ -231,17 +237,49 @@ def test_the_four_formats_say_the_same_named_or_sniffed(tmp_path: Path) -> None:
     ("name", "text", "says"),
     [
         ("a.csv", "query,response\nq,a\nr\n", "a.csv:3: wrong number of fields"),
-        ("a.json", "{}", "a.json:1: found {}"),
-        ("a.json", '[{"query": "q"},\n oops]', "a.json:2: not JSON"),
+        ("a.json", '{"a": 1}\n{"a": 2}', 'a.json:1: found {"a": 1} {"a": 2}; expected a JSON list'),
+        ("a.json", " ", "a.json:1: found nothing"),
+        ("a.json", f"[{ROW},\n oops]", "a.json:2: not JSON (lexical error: invalid char"),
+        ("a.json", f"[{ROW}, {ROW}", "a.json:3: not JSON (parse error: premature EOF)"),
+        ("a.json", f"[{ROW}] []", "a.json:2: not JSON (parse error: trailing garbage at"),
+        ("a.json", f'[{ROW}, {ROW}, "x", oops', "a.json:3: found x; expected a JSON object"),
+        ("a.json", f'[{ROW}, {{"query": "\udcff"}}]', "a.json:2: not JSON (lexical error: invalid"),
         ("a.parquet", "no parquet", "a.parquet:1: not parquet"),
         ("a.xlsx", "", "its name ends in none of .jsonl"),
     ],
 )
 def test_broken_files(tmp_path: Path, name: str, text: str, says: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, errors="surrogateescape")
     with pytest.raises(UserError) as caught:
         read(tmp_path / name, data_file(name))
     assert says in caught.value.message
+
+
+def test_a_large_array_is_streamed(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{**GOOD, "note": "x" * 2000}] * 4000, indent=1))
+    tracemalloc.start()
+    assert sum(1 for _ in read_training(path, data_file(path.name))) == 4000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 8
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",))),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.text(st.characters(exclude_categories=("Cs",))), inner
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(VALUES), st.sampled_from([None, 1]))
+def test_elements_are_what_json_has(values: list[Any], indent: int | None) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as stream:
+        stream.write(json.dumps(values, indent=indent))
+        stream.flush()
+        assert list(json_array.elements(Path(stream.name))) == values
 
 
 def test_at_most_so_many_rows_and_those_after_are_not_looked_at(tmp_path: Path) -> None:
