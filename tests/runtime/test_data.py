@@ -24,6 +24,7 @@ from martlet_runtime.data import (
     read_text,
     read_training,
 )
+from martlet_runtime.data.rows import rows_of
 from martlet_runtime.errors import RowError, UserError
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -237,6 +238,7 @@ def test_the_four_formats_say_the_same_named_or_sniffed(tmp_path: Path) -> None:
     ("name", "text", "says"),
     [
         ("a.csv", "query,response\nq,a\nr\n", "a.csv:3: wrong number of fields"),
+        ("a.csv", f"query,response\nq,a\n{'x' * 200_000},a\n", "a.csv:3: not CSV (field larger"),
         ("a.json", '{"a": 1}\n{"a": 2}', 'a.json:1: found {"a": 1} {"a": 2}; expected a JSON list'),
         ("a.json", " ", "a.json:1: found nothing"),
         ("a.json", f"[{ROW},\n oops]", "a.json:2: not JSON (lexical error: invalid char"),
@@ -253,6 +255,14 @@ def test_broken_files(tmp_path: Path, name: str, text: str, says: str) -> None:
     with pytest.raises(UserError) as caught:
         read(tmp_path / name, data_file(name))
     assert says in caught.value.message
+
+
+def test_bytes_that_are_not_utf_8_are_left_to_whoever_renders_the_row(tmp_path: Path) -> None:
+    for name, text in (("a.csv", b"query,response\n\xff,a\n"), ("a.jsonl", b'{"query": "\xff"}')):
+        (tmp_path / name).write_bytes(text)
+        ((_, row),) = rows_of(tmp_path / name, name, None)
+        assert isinstance(row, dict)
+        assert row["query"] == "\udcff"
 
 
 def test_a_large_array_is_streamed(tmp_path: Path) -> None:

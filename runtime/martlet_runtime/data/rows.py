@@ -110,10 +110,17 @@ def _json(path: Path, name: str) -> Iterator[NumberedRow]:
 
 
 def _csv(path: Path, name: str) -> Iterator[NumberedRow]:
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         reader = csv.DictReader(stream)
-        for row in reader:
-            yield reader.line_num, _fields(row, reader, name)
+        try:
+            for row in reader:
+                yield reader.line_num, _fields(row, reader, name)
+        except csv.Error as error:
+            expected = (
+                f"fields of at most {csv.field_size_limit()} characters; longer ones fit jsonl"
+            )
+            line = reader.reader.line_num  # its own is of the row before
+            raise bad_row(name, line, f"not CSV ({error})", expected) from error
 
 
 def _fields(row: Row, reader: Any, name: str) -> Row | BadRow:
