@@ -33,7 +33,7 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m martlet_api.schema --check crds charts/martlet/crds
 	$(BIN)/python images/lock.py --check
-	$(BIN)/pytest -q tests -m "not apiserver and not torch and not images and not cluster"
+	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not cluster"
 
 bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL (minutes)
 	$(RUNTIME) bench/estimator.py

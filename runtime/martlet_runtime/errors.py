@@ -2,6 +2,7 @@
 
 FlowError
 ├── UserError        the same spec would fail again: exit code 65, nothing is retried
+│   └── RowError     a row that cannot be used
 └── RetryableError   a hub that is down, a volume that went away: exit code 75, tried again
 
 Anything else is a fault of ours: exit code 1, counted and tried again by the Job.
@@ -16,13 +17,28 @@ class FlowError(Exception):
     """``message`` is whole sentences: what was wrong, where, and what to do next."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
+        # A message may quote rows with what is no character, and goes into JSON.
+        self.message = message.encode(errors="replace").decode()
+        super().__init__(self.message)
         self.reason = reason
-        self.message = message
 
 
 class UserError(FlowError):
     """Only a changed spec, data set or volume helps."""
+
+
+class RowError(UserError):
+    """A row is not in its shape, or is refused by a template, or nothing of it is left. Whoever
+    knows its file and line tells them, too, or leaves it out."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(
+            Reason.DATASET_INVALID,
+            f"A row cannot be used: {found}; expected {expected}. Correct the row, then set a "
+            "new spec.retry.",
+        )
+        self.found = found
+        self.expected = expected
 
 
 class RetryableError(FlowError):

@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, Termination
@@ -13,8 +13,9 @@ from martlet_api.runs import ResolvedInput
 from martlet_runtime import cache, models
 from martlet_runtime.artifacts import Listing
 from martlet_runtime.cache import Store
-from martlet_runtime.data import Audit, BadRows, rejected
+from martlet_runtime.data import Audit, BadRows, Render, rejected
 from martlet_runtime.data.checking import count_rows
+from martlet_runtime.data.training import as_it_is
 from martlet_runtime.errors import FlowError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
@@ -25,12 +26,13 @@ _SHOWN = 300
 
 class Rows(NamedTuple):
     """What looks at the rows of all data files, the folder that they are brought to, each under
-    its input's name, and the cache that they are kept in."""
+    its input's name, the cache that they are kept in, and what training makes of a row."""
 
     bad: BadRows
     audit: Audit
     folder: Path
     store: Store | None = None
+    render: Render = as_it_is
 
 
 def run(plan: Plan, paths: Paths, report: Report) -> Termination:
@@ -42,12 +44,16 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
 
 
 def _run(plan: Plan, paths: Paths, scratch: Path, store: Store | None) -> Termination:
-    rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch, store)
-    resolved = [lock(wanted, paths, rows) for wanted in plan.inputs]
+    locked = {item.name: lock(item, paths) for item in plan.inputs if item.kind == "Model"}
+    tokenizer = _tokenizer(plan, locked, paths)
+    rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch, store, _render(plan, tokenizer))
+    data = [item for item in plan.inputs if item.kind != "Model"]
+    locked |= {item.name: lock(item, paths, rows) for item in data}
+    resolved = [locked[item.name] for item in plan.inputs]
     names = ", ".join(item.name for item in resolved)
     left_out = rejected.write(plan.rows, rows.bad.rejected, paths)
     sample = rows.audit.write(paths)
-    estimate, failure = _estimate(plan, resolved, paths, scratch)
+    estimate, failure = _estimate(plan, paths, tokenizer)
     return Termination(
         flow="preflight",
         succeeded=True,
@@ -62,25 +68,41 @@ def _run(plan: Plan, paths: Paths, scratch: Path, store: Store | None) -> Termin
     )
 
 
-def _estimate(
-    plan: Plan, resolved: list[ResolvedInput], paths: Paths, data: Path
-) -> tuple[Estimate | None, str | None]:
+def _tokenizer(plan: Plan, models: dict[str, ResolvedInput], paths: Paths) -> Any:
+    """The tokenizer of the model to train, all of whose configurations are brought; None where
+    none is trained. Imported here: it needs torch."""
+    if plan.estimate is None:
+        return None
+    from martlet_runtime.estimate import flow
+
+    teacher = [item for item in plan.inputs if item.name == "teacher"]
+    for wanted in (plan.estimate.model, *teacher):
+        found = models.get(wanted.name)
+        commit = wanted.commit or (found and found.commit)
+        locked = wanted.model_copy(update={"commit": commit})
+        source_of(locked).bring_configuration(locked, paths, paths.inputs / wanted.name)
+    return flow.tokenizer_of(plan.estimate, paths)
+
+
+def _render(plan: Plan, tokenizer: Any) -> Render:
+    """What training will make of a row, so that one that it could not take is told before an
+    accelerator is asked for."""
+    if plan.estimate is None:
+        return as_it_is
+    from martlet_runtime.estimate import flow
+
+    return flow.renderer_of(plan.estimate, tokenizer)
+
+
+def _estimate(plan: Plan, paths: Paths, tokenizer: Any) -> tuple[Estimate | None, str | None]:
     """What the work needs, of the configurations of its models, or why that cannot be told: a
-    model may do what cannot be pretended, and train all the same. Rows that the model's template
-    does not take are an error before an accelerator is asked for. Imported here: it needs torch."""
+    model may do what cannot be pretended, and train all the same."""
     if plan.estimate is None:
         return None, None
     from martlet_runtime.estimate import flow
 
-    commits = {item.name: item.commit for item in resolved}
-    teacher = [item for item in plan.inputs if item.name == "teacher"]
-    for wanted in (plan.estimate.model, *teacher):
-        commit = wanted.commit or commits.get(wanted.name)
-        locked = wanted.model_copy(update={"commit": commit})
-        source_of(locked).bring_configuration(locked, paths, paths.inputs / wanted.name)
-    flow.check_rows(plan, paths, data)
     try:
-        return flow.run(plan.estimate, paths), None
+        return flow.run(plan.estimate, paths, tokenizer), None
     except FlowError:
         raise
     except Exception as error:  # noqa: BLE001 - told in the Fits condition
@@ -109,7 +131,7 @@ def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput
 def _count(locked: Input, paths: Paths, rows: Rows) -> int | None:
     target = rows.folder / locked.name
     fetch(locked, paths, rows.store, target)
-    return count_rows(target, locked, rows.bad, rows.audit)
+    return count_rows(target, locked, rows.bad, rows.audit, rows.render)
 
 
 def _resolved(

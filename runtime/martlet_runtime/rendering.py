@@ -5,8 +5,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from martlet_api.conditions import Reason
-from martlet_runtime.errors import UserError
+from martlet_runtime.errors import RowError
 
 Messages = list[dict[str, Any]]
 Tools = list[Any] | None
@@ -17,6 +16,8 @@ _TURN = ("role", "content", "tool_calls")
 """What of a turn the template sees."""
 _SHOWN = 80
 """Characters of a row that a message quotes."""
+_REFUSALS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+"""What templates raise, in their own words or because they did not foresee a row."""
 
 
 def render(
@@ -48,7 +49,7 @@ def render(
 def render_to_learn(
     tokenizer: Any, messages: Messages, max_length: int, tools: Tools = None
 ) -> dict[str, list[int]]:
-    """``render``, and DatasetInvalid where no token would be learnt."""
+    """``render``, and RowError where no token would be learnt."""
     rendered = render(tokenizer, messages, max_length, tools)
     if all(label == IGNORED for label in rendered["labels"]):
         raise _nothing_to_learn(messages, max_length)
@@ -59,7 +60,7 @@ def render_answer(
     tokenizer: Any, messages: Messages, answer: str, max_length: int, tools: Tools = None
 ) -> tuple[list[int], list[int]]:
     """(tokens of what is asked, tokens of the answer with its stop), together at most
-    ``max_length``; DatasetInvalid where nothing of the answer is left."""
+    ``max_length``; RowError where nothing of the answer is left."""
     asked = [{**message, "loss": False} for message in messages]
     answered = [*asked, {"role": "assistant", "content": answer}]
     rendered = render_to_learn(tokenizer, answered, max_length, tools)
@@ -77,22 +78,25 @@ def count_prompt(tokenizer: Any, messages: Messages) -> int:
 
 def render_text(tokenizer: Any, text: str, max_length: int) -> list[dict[str, list[int]]]:
     """A text without a template, all of it learnt: pieces of at most ``max_length`` tokens, the
-    last of which ends with the tokenizer's end of text."""
+    last of which ends with the tokenizer's end of text. RowError where no token would be learnt."""
+    _check_characters(text)
     ids = [*tokenizer(text)["input_ids"]]
     if tokenizer.eos_token_id is not None and ids[-1:] != [tokenizer.eos_token_id]:
         ids.append(tokenizer.eos_token_id)
     pieces = [ids[start : start + max_length] for start in range(0, len(ids), max_length)]
     # A piece of one token has nothing to be foretold.
     kept = [piece for piece in pieces if len(piece) > 1]
+    if not kept:
+        found = f"no piece of the text {_quoted(text)} has two tokens within {max_length}"
+        raise RowError(found, "a longer text")
     return [{"input_ids": piece, "labels": piece} for piece in kept]
 
 
-def _nothing_to_learn(messages: Messages, max_length: int) -> UserError:
-    return UserError(
-        Reason.DATASET_INVALID,
-        f"Nothing could be learnt from the row that begins {_beginning(messages)}: it has no "
-        f'answer without "loss": false within {max_length} tokens. Raise '
-        "hyperparameters.maxLength, or take the row out.",
+def _nothing_to_learn(messages: Messages, max_length: int) -> RowError:
+    return RowError(
+        f"nothing could be learnt from the row that begins {beginning(messages)}",
+        f'an answer without "loss": false within {max_length} tokens, or a greater '
+        "hyperparameters.maxLength",
     )
 
 
@@ -107,10 +111,11 @@ def answer_spans(
         before = _text(tokenizer, messages[:index], tools, add_generation_prompt=True)
         until = _text(tokenizer, messages[: index + 1], tools)
         if not (until.startswith(before) and text.startswith(until)):
-            raise UserError(
-                Reason.MODEL_INVALID,
-                "The chat template writes earlier turns differently once later ones follow, so "
-                "the answers cannot be told apart. Train on rows of one answer each.",
+            raise RowError(
+                "the model's chat template writes earlier turns differently once later ones "
+                f"follow, so in the row that begins {beginning(messages)} the answers cannot be "
+                "told apart",
+                "rows of one answer each",
             )
         spans.append((len(before), len(until.rstrip())))
     return spans
@@ -124,17 +129,33 @@ def _text(
         text: str = tokenizer.apply_chat_template(
             turns, tools=tools, tokenize=False, add_generation_prompt=add_generation_prompt
         )
-    except TemplateError as error:
-        raise UserError(
-            Reason.DATASET_INVALID,
-            f"The model's chat template refuses the row that begins {_beginning(messages)}: "
-            f"{error}. Bring its turns into the order that the template takes.",
+    except _REFUSALS as error:
+        raise RowError(
+            f"the model's chat template refuses the row that begins {beginning(messages)} "
+            f"({error})",
+            "turns that it takes",
         ) from error
+    _check_characters(text)
     return text
 
 
-def _beginning(messages: Messages) -> str:
-    text = str(messages[0]["content"]) if messages else ""
+def _check_characters(text: str) -> None:
+    """Halves of surrogate pairs, as bytes that are not UTF-8 become, are nothing to a tokenizer."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = (
+            f"{text[error.start]!a} in the row that has {_quoted(text[: error.start][-_SHOWN:])}"
+        )
+        raise RowError(f"{found} is no character", "text in UTF-8") from error
+
+
+def beginning(messages: Messages) -> str:
+    """Of a row, for messages."""
+    return _quoted(str(messages[0]["content"]) if messages else "")
+
+
+def _quoted(text: str) -> str:
     return json.dumps(text[:_SHOWN], ensure_ascii=False)
 
 

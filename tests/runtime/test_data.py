@@ -1,18 +1,31 @@
 """Rows of data files: every accepted shape, and messages that name the file and the line."""
 
 import json
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, RowsPlan
 from martlet_api.training import TrainingRows
-from martlet_runtime.data import BadRows, read_evaluation, read_text, read_training
-from martlet_runtime.errors import UserError
+from martlet_runtime.data import (
+    BadRows,
+    json_array,
+    read_evaluation,
+    read_rendered,
+    read_text,
+    read_training,
+)
+from martlet_runtime.data.rows import rows_of
+from martlet_runtime.errors import RowError, UserError
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 SYSTEM = {"role": "system", "content": "s"}
@@ -169,6 +182,7 @@ def test_rows_of_another_method_say_so(
 
 
 GOOD = {"query": "q", "response": "a"}
+ROW = json.dumps(GOOD)
 
 
 def test_bad_rows_may_be_left_out_up_to_a_limit(tmp_path: Path) -> None:
@@ -182,9 +196,27 @@ def test_bad_rows_may_be_left_out_up_to_a_limit(tmp_path: Path) -> None:
 
 def test_a_file_whose_rows_are_all_bad_is_empty(tmp_path: Path) -> None:
     path = lines(tmp_path / "x", "{")
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=r"All rows of a\.jsonl are bad; .* line 1: not") as caught:
         read(path, data_file(), BadRows(RowsPlan(on_bad_rows="Skip")))
     assert caught.value.reason == Reason.DATASET_EMPTY
+
+
+def test_a_row_that_cannot_be_rendered_is_a_bad_row(tmp_path: Path) -> None:
+    path = lines(tmp_path / "x", GOOD, {"query": "no", "response": "a"}, GOOD)
+
+    def render(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if row["messages"][0]["content"] == "no":
+            raise RowError("refused", "another")
+        yield {"rendered": 1}
+
+    bad = BadRows(RowsPlan(on_bad_rows="Skip"))
+    found = list(read_rendered(path, data_file(), bad, render))
+    assert found == [({"messages": [USER, ANSWER]}, [{"rendered": 1}])] * 2
+    (left_out,) = bad.rejected
+    assert (left_out.line, left_out.found, left_out.expected) == (2, "refused", "another")
+    assert left_out.content == {"query": "no", "response": "a"}
+    with pytest.raises(UserError, match=r"a\.jsonl:2: refused; expected another"):
+        list(read_rendered(path, data_file(), BadRows(), render))
 
 
 def test_the_four_formats_say_the_same_named_or_sniffed(tmp_path: Path) -> None:
@@ -206,17 +238,58 @@ def test_the_four_formats_say_the_same_named_or_sniffed(tmp_path: Path) -> None:
     ("name", "text", "says"),
     [
         ("a.csv", "query,response\nq,a\nr\n", "a.csv:3: wrong number of fields"),
-        ("a.json", "{}", "a.json:1: found {}"),
-        ("a.json", '[{"query": "q"},\n oops]', "a.json:2: not JSON"),
+        ("a.csv", f"query,response\nq,a\n{'x' * 200_000},a\n", "a.csv:3: not CSV (field larger"),
+        ("a.json", '{"a": 1}\n{"a": 2}', 'a.json:1: found {"a": 1} {"a": 2}; expected a JSON list'),
+        ("a.json", " ", "a.json:1: found nothing"),
+        ("a.json", f"[{ROW},\n oops]", "a.json:2: not JSON (lexical error: invalid char"),
+        ("a.json", f"[{ROW}, {ROW}", "a.json:3: not JSON (parse error: premature EOF)"),
+        ("a.json", f"[{ROW}] []", "a.json:2: not JSON (parse error: trailing garbage at"),
+        ("a.json", f'[{ROW}, {ROW}, "x", oops', "a.json:3: found x; expected a JSON object"),
+        ("a.json", f'[{ROW}, {{"query": "\udcff"}}]', "a.json:2: not JSON (lexical error: invalid"),
         ("a.parquet", "no parquet", "a.parquet:1: not parquet"),
         ("a.xlsx", "", "its name ends in none of .jsonl"),
     ],
 )
 def test_broken_files(tmp_path: Path, name: str, text: str, says: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, errors="surrogateescape")
     with pytest.raises(UserError) as caught:
         read(tmp_path / name, data_file(name))
     assert says in caught.value.message
+
+
+def test_bytes_that_are_not_utf_8_are_left_to_whoever_renders_the_row(tmp_path: Path) -> None:
+    for name, text in (("a.csv", b"query,response\n\xff,a\n"), ("a.jsonl", b'{"query": "\xff"}')):
+        (tmp_path / name).write_bytes(text)
+        ((_, row),) = rows_of(tmp_path / name, name, None)
+        assert isinstance(row, dict)
+        assert row["query"] == "\udcff"
+
+
+def test_a_large_array_is_streamed(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{**GOOD, "note": "x" * 2000}] * 4000, indent=1))
+    tracemalloc.start()
+    assert sum(1 for _ in read_training(path, data_file(path.name))) == 4000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 8
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",))),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.text(st.characters(exclude_categories=("Cs",))), inner
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(VALUES), st.sampled_from([None, 1]))
+def test_elements_are_what_json_has(values: list[Any], indent: int | None) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as stream:
+        stream.write(json.dumps(values, indent=indent))
+        stream.flush()
+        assert list(json_array.elements(Path(stream.name))) == values
 
 
 def test_at_most_so_many_rows_and_those_after_are_not_looked_at(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from martlet_api.conditions import Reason
-from martlet_runtime.errors import UserError
+from martlet_runtime.errors import RowError
 from martlet_runtime.rendering import (
     IGNORED,
     render,
@@ -209,7 +209,7 @@ def test_an_answer_apart_from_what_was_asked() -> None:
         *f"{START} user what is up ? {STOP} {START} assistant".split(),
     ]
     assert tokenizer.convert_ids_to_tokens(answer) == ["ground", STOP]
-    with pytest.raises(UserError, match="within 9 tokens"):
+    with pytest.raises(RowError, match="within 9 tokens"):
         render_answer(tokenizer, [ASKED], "ground", 9)
 
 
@@ -252,8 +252,8 @@ def test_what_is_learnt_is_the_answers_letter_by_letter(
     assert tokenizer.decode(learnt) == "".join(answer + STOP for answer in answers)
 
 
-def refusal(template: str, messages: list[Turn], max_length: int = 100) -> UserError:
-    with pytest.raises(UserError) as caught:
+def refusal(template: str, messages: list[Turn], max_length: int = 100) -> RowError:
+    with pytest.raises(RowError) as caught:
         render_to_learn(words(template), messages, max_length)
     return caught.value
 
@@ -277,6 +277,11 @@ def test_a_row_that_the_template_refuses_is_told_with_the_templates_own_words() 
     assert "System role not supported" in error.message
 
 
-def test_a_template_that_forgets_earlier_answers_is_refused() -> None:
+def test_a_template_that_forgets_earlier_answers_is_told() -> None:
     error = refusal(FORGETFUL, [ASKED, SKY, ASKED, SKY])
-    assert error.reason == Reason.MODEL_INVALID
+    assert error.expected == "rows of one answer each"
+
+
+def test_a_text_of_one_token_is_refused() -> None:
+    with pytest.raises(RowError, match='no piece of the text "sky" has two tokens'):
+        render_text(words(), "sky", 9)

@@ -3,6 +3,14 @@
 from martlet_runtime.data.audit import Audit
 from martlet_runtime.data.evaluation import read_evaluation
 from martlet_runtime.data.text import read_text
-from martlet_runtime.data.training import BadRows, read_training
+from martlet_runtime.data.training import BadRows, Render, read_rendered, read_training
 
-__all__ = ["Audit", "BadRows", "read_evaluation", "read_text", "read_training"]
+__all__ = [
+    "Audit",
+    "BadRows",
+    "Render",
+    "read_evaluation",
+    "read_rendered",
+    "read_text",
+    "read_training",
+]

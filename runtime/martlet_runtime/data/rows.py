@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from martlet_api.conditions import Reason
+from martlet_runtime.data import json_array
 from martlet_runtime.errors import UserError
 
 Row = dict[str, Any]
@@ -99,22 +100,27 @@ def _row(value: Any, name: str, line: int) -> Row | BadRow:
 
 
 def _json(path: Path, name: str) -> Iterator[NumberedRow]:
+    number = 0
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        for number, value in enumerate(json_array.elements(path), start=1):
+            yield number, _row(value, name, number)
     except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise bad_row(name, line, f"not JSON ({error})", "a JSON list of objects") from error
-    if not isinstance(rows, list):
-        raise bad_row(name, 1, f"found {shown(rows)}", "a JSON list of objects")
-    for number, row in enumerate(rows, start=1):
-        yield number, _row(row, name, number)
+        expected = "a JSON list of objects; where each line is an object, name the format JSONL"
+        raise bad_row(name, number + 1, str(error), expected) from error
 
 
 def _csv(path: Path, name: str) -> Iterator[NumberedRow]:
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         reader = csv.DictReader(stream)
-        for row in reader:
-            yield reader.line_num, _fields(row, reader, name)
+        try:
+            for row in reader:
+                yield reader.line_num, _fields(row, reader, name)
+        except csv.Error as error:
+            expected = (
+                f"fields of at most {csv.field_size_limit()} characters; longer ones fit jsonl"
+            )
+            line = reader.reader.line_num  # its own is of the row before
+            raise bad_row(name, line, f"not CSV ({error})", expected) from error
 
 
 def _fields(row: Row, reader: Any, name: str) -> Row | BadRow:

@@ -1,6 +1,6 @@
 """Rows to train or calibrate on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,12 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import Input, RowsPlan
 from martlet_runtime.data.rows import BadRow, rows_of
 from martlet_runtime.data.shapes import SHAPES
-from martlet_runtime.errors import UserError
+from martlet_runtime.errors import RowError, UserError
 
 Row = dict[str, Any]
+Render = Callable[[Row], Iterable[Row]]
+"""From a row in its shape to what a trainer takes, RowError where that cannot be; a row may become
+several."""
 
 
 class BadRows:
@@ -37,33 +40,63 @@ class BadRows:
 def read_training(path: Path, wanted: Input, bad: BadRows | None = None) -> Iterator[Row]:
     """Rows in their shape (``data.shapes``), one after the other; DatasetEmpty where there is
     none. Left out, ``bad`` makes the first bad row an error."""
-    assert wanted.rows is not None
-    found, bad = False, bad or BadRows()
+    for row, _ in read_rendered(path, wanted, bad or BadRows(), as_it_is):
+        yield row
+
+
+def as_it_is(row: Row) -> Iterable[Row]:
+    """The rendering of rows that no trainer takes."""
+    return (row,)
+
+
+def read_rendered(
+    path: Path, wanted: Input, bad: BadRows, render: Render
+) -> Iterator[tuple[Row, list[Row]]]:
+    """``read_training``'s rows, each with what is rendered of it. One that cannot be rendered is a
+    bad row. Preflight and training both read by this, so that both leave out the same rows."""
+    found, last = False, None
     for line, row in rows_of(path, wanted.uri, wanted.max_samples, wanted.format or "Auto"):
-        shaped = row if isinstance(row, BadRow) else _shaped(row, line, wanted)
-        if isinstance(shaped, BadRow):
-            bad.take(shaped)
+        usable = row if isinstance(row, BadRow) else _rendered(row, line, wanted, render)
+        if isinstance(usable, BadRow):
+            bad.take(usable)
+            last = usable
             continue
         found = True
-        yield shaped
+        yield usable
     if not found:
-        raise empty(wanted.uri)
+        raise _none_left(last) if last else empty(wanted.uri)
 
 
-def _shaped(row: Row, line: int, wanted: Input) -> Row | BadRow:
+def _rendered(row: Row, line: int, wanted: Input, render: Render) -> tuple[Row, list[Row]] | BadRow:
+    try:
+        shaped = _shaped(row, wanted)
+        return shaped, list(render(shaped))
+    except RowError as error:
+        return BadRow(Path(wanted.uri).name, line, error.found, error.expected, row)
+
+
+def _shaped(row: Row, wanted: Input) -> Row:
     assert wanted.rows is not None
     shape, expected = SHAPES[wanted.rows]
     try:
         _check_columns(row, wanted.columns or [])
         return shape(row)
     except ValueError as error:
-        return BadRow(Path(wanted.uri).name, line, str(error), expected, row)
+        raise RowError(str(error), expected) from error
 
 
 def _check_columns(row: Row, wanted: list[str]) -> None:
     for name in wanted:
         if row.get(name) is None:
             raise ValueError(f"no column {name}, which a reward compares with")
+
+
+def _none_left(last: BadRow) -> UserError:
+    return UserError(
+        Reason.DATASET_EMPTY,
+        f"All rows of {last.file} are bad; the last is in line {last.line}: {last.found}; expected "
+        f"{last.expected}. Correct the file, then set a new spec.retry.",
+    )
 
 
 def empty(name: str) -> UserError:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import EstimatePlan, Plan
+from martlet_api.contract import EstimatePlan
 from martlet_api.finetunejob import Estimate
-from martlet_runtime.data import BadRows, read_training
+from martlet_runtime.data import Render
 from martlet_runtime.errors import UserError
 from martlet_runtime.estimate.choosing import Choice, alternatives, choose
 from martlet_runtime.estimate.memory import Memory, Setting
@@ -30,9 +30,18 @@ _PROCESS = 1200 << 20
 _TOLD = 3
 
 
-def run(plan: EstimatePlan, paths: Paths) -> Estimate:
+def tokenizer_of(plan: EstimatePlan, paths: Paths) -> Any:
+    """The tokenizer that training will render by; ModelInvalid where it cannot be loaded."""
+    return load_tokenizer(paths, chats=METHODS[plan.method].chats)
+
+
+def renderer_of(plan: EstimatePlan, tokenizer: Any) -> Render:
+    """What training will make of a row."""
+    return METHODS[plan.method].renderer(tokenizer, plan.hyperparameters)
+
+
+def run(plan: EstimatePlan, paths: Paths, tokenizer: Any) -> Estimate:
     """InsufficientMemory, with the nearest settings that would fit, where nothing fits."""
-    tokenizer = load_tokenizer(paths, chats=METHODS[plan.method].chats)
     precision = _precision(plan)
     dtype = {"BF16": torch.bfloat16, "FP32": torch.float32}[precision]
     with tempfile.TemporaryDirectory(dir=paths.work) as scratch:
@@ -43,19 +52,6 @@ def run(plan: EstimatePlan, paths: Paths) -> Estimate:
             assert room is not None
             raise _refusal(plan, choice, list(islice(alternatives(plan, needs, room), _TOLD)))
     return _estimate(plan, choice, precision)
-
-
-def check_rows(plan: Plan, paths: Paths, folder: Path) -> None:
-    """Renders every row as training will; the first that cannot be is an error. ``folder`` has the
-    data files under their inputs' names."""
-    assert plan.estimate is not None
-    method, bad = METHODS[plan.estimate.method], BadRows(plan.rows)
-    tokenizer = load_tokenizer(paths, chats=method.chats)
-    length = plan.estimate.hyperparameters.max_length
-    for item in plan.inputs:
-        if item.kind == "Dataset":
-            for row in read_training(folder / item.name, item, bad):
-                list(method.render(tokenizer, row, length))
 
 
 def _needs(dtype: torch.dtype, tokenizer: Any, inputs: Path, scratch: Path) -> Any:

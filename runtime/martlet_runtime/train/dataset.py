@@ -2,7 +2,7 @@
 memory."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from datasets import Dataset, concatenate_datasets
@@ -10,16 +10,12 @@ from datasets.exceptions import DatasetGenerationError
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan
-from martlet_runtime.data import BadRows, read_training
+from martlet_runtime.data import BadRows, Render, read_rendered
 from martlet_runtime.data.mixing import mixed, split
 from martlet_runtime.errors import FlowError, UserError
 from martlet_runtime.paths import Paths
 
 Row = dict[str, Any]
-Render = Callable[[Row], Iterable[Row]]
-"""From a row in its shape to the columns that the method's trainer takes; a row may become
-several."""
-
 _VALIDATION = "validation"
 
 
@@ -63,8 +59,8 @@ def _on_disk(item: Input, paths: Paths, bad: BadRows, render: Render) -> Dataset
     path = paths.inputs / item.name
 
     def rendered() -> Iterator[Row]:
-        for row in read_training(path, item, bad):
-            yield from render(row)
+        for _, rows in read_rendered(path, item, bad, render):
+            yield from rows
 
     folder = tempfile.mkdtemp(prefix=f"{item.name}-", dir=paths.work)
     try:

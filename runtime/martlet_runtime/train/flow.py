@@ -1,7 +1,6 @@
 """Train: reads the rows, trains, and writes what was trained as an artifact."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +124,7 @@ def _task(
     method, tuner = METHODS[train.method], TUNERS[train.tuner.type]
     dtype, params = dtype_of(train.precision), train.hyperparameters
     tokenizer = load_tokenizer(paths, chats=method.chats)
-    render = partial(method.render, tokenizer, max_length=params.max_length)
+    render = method.renderer(tokenizer, params)
     rows, validation = dataset.read(plan, paths, render)
     model = method.load(paths, dtype, tuner.quantization(dtype))
     return Task(

@@ -122,7 +122,8 @@ def estimated(tmp_path: Path, capacity: int | None) -> Any:
     make(tmp_path / "inputs", 128, 2, 500)
     (tmp_path / "work").mkdir()
     plan = plan_of("SFT", FULL, max_length=512).model_copy(update={"capacity": capacity})
-    return flow.run(plan, Paths(tmp_path / "inputs", tmp_path / "work"))
+    paths = Paths(tmp_path / "inputs", tmp_path / "work")
+    return flow.run(plan, paths, flow.tokenizer_of(plan, paths))
 
 
 def test_an_estimate_says_what_was_chosen_and_of_what_it_is_made(tmp_path: Path) -> None:

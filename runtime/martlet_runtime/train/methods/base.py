@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from peft import TaskType
 
 from martlet_api.training import Hyperparameters
+from martlet_runtime.data import Render
 from martlet_runtime.loading import load_model, shape_of_model
 from martlet_runtime.train.task import Task
 
@@ -34,3 +36,7 @@ class Method:
     task_type: TaskType = TaskType.CAUSAL_LM
     chats: bool = True
     head: str | None = None
+
+    def renderer(self, tokenizer: Any, hyperparameters: Hyperparameters) -> Render:
+        """``render`` by a tokenizer and a run's settings."""
+        return partial(self.render, tokenizer, max_length=hyperparameters.max_length)

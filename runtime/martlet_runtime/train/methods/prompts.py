@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from martlet_api.conditions import Reason
 from martlet_api.training import Hyperparameters
-from martlet_runtime.errors import UserError
-from martlet_runtime.rendering import count_prompt
+from martlet_runtime.errors import RowError
+from martlet_runtime.rendering import beginning, count_prompt
 from martlet_runtime.train import rewards
 from martlet_runtime.train.methods.base import Row
 from martlet_runtime.train.task import Task
@@ -22,12 +21,11 @@ def render(tokenizer: Any, row: Row, max_length: int) -> Iterator[Row]:
     JSON: its columns are of any type, which Arrow's are not."""
     prompt = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
     if (tokens := count_prompt(tokenizer, prompt)) > max_length:
-        raise UserError(
-            Reason.DATASET_INVALID,
-            f"A question has {tokens} tokens, more than hyperparameters.maxLength {max_length}: "
-            f"{prompt[-1]['content'][:80]!r}. Raise it, or take the row out.",
+        raise RowError(
+            f"the question that begins {beginning(prompt[-1:])} has {tokens} tokens",
+            f"at most {max_length}, or a greater hyperparameters.maxLength",
         )
-    yield {"prompt": prompt, "row": json.dumps(row["row"], ensure_ascii=False, default=str)}
+    yield {"prompt": prompt, "row": json.dumps(row["row"], default=str)}
 
 
 def several_answers(task: Task) -> dict[str, Any]:
