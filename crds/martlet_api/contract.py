@@ -227,6 +227,7 @@ class EvaluateResult(StatusModel):
 class QuantizeResult(StatusModel):
     rungs: list[RungResult]
     baseline_perplexity: float
+    baseline_tokens_per_second: float | None = None
     source_bytes: int
     artifact: Artifact | None = None
 

@@ -15,20 +15,32 @@ class Rung(ApiModel):
 
     model_config = api_config(
         (
-            "!has(self.groupSize) || self.method == 'GPTQ'",
-            "groupSize belongs to method GPTQ; remove it",
-        )
+            "!has(self.groupSize) || self.method in ['AWQ', 'AutoRound', 'GPTQ']",
+            "groupSize belongs to methods AWQ, AutoRound and GPTQ; remove it",
+        ),
+        (
+            "!has(self.bits) || self.method in ['AWQ', 'AutoRound', 'GPTQ']",
+            "bits belongs to methods AWQ, AutoRound and GPTQ, the others have their own; remove it",
+        ),
+        (
+            "!has(self.bits) || self.bits == 4 || self.method == 'GPTQ'",
+            "only method GPTQ takes 8 bits; set 4, or use method GPTQ, W8A16 or W8A8",
+        ),
     )
 
     method: Annotated[
-        Literal["W8A8", "W8A16", "GPTQ"],
+        Literal["AWQ", "AutoRound", "FP8", "GPTQ", "W8A16", "W8A8"],
         Field(
             description=(
-                "W8A8: int8 weights by GPTQ and int8 activations per token; W8A16: int8 weights "
-                "by rounding; GPTQ: int4 weights (W4A16)."
+                "AWQ, AutoRound, GPTQ: integer weights in groups, activations as they are. FP8: "
+                "8-bit floats, weights by channel and activations per token. W8A16: int8 weights "
+                "by rounding. W8A8: int8 weights by GPTQ and int8 activations per token."
             )
         ),
     ]
+    bits: Annotated[
+        Literal[4, 8] | None, Field(description="Bits a weight: 4 where left out; 8 with GPTQ.")
+    ] = None
     group_size: Annotated[
         Literal[32, 64, 128] | None, Field(description="Weights a scale; 128 where left out.")
     ] = None
@@ -68,12 +80,22 @@ class RungResult(StatusModel):
     """A rung that was tried. Perplexities are over the gate's dataset."""
 
     method: Annotated[str, Field(max_length=32)]
+    bits: Count | None = None
     group_size: Count | None = None
     passed: bool
     perplexity: float | None = None
     increase_percent: float | None = None
     bytes: Count | None = None
     seconds: Annotated[float, Field(ge=0)] | None = None
+    tokens_per_second: Annotated[
+        float | None,
+        Field(
+            description=(
+                "The gate's text scored by transformers with the weights unpacked: compares "
+                "rungs, and is not what an engine serves."
+            )
+        ),
+    ] = None
     message: Annotated[Text | None, Field(description="Why it was not tried or failed.")] = None
 
 
@@ -88,6 +110,9 @@ class QuantizeProgress(StatusModel):
 class QuantizedModelStatus(RunStatus):
     progress: QuantizeProgress | None = None
     baseline_perplexity: float | None = None
+    baseline_tokens_per_second: Annotated[
+        float | None, Field(description="Likewise, of the full model.")
+    ] = None
     rungs: Annotated[list[RungResult], Field(max_length=8)] | None = None
     chosen: RungResult | None = None
     source_bytes: Count | None = None

@@ -14,7 +14,7 @@ import pytest
 
 from martlet_runtime.paths import Paths
 
-sys.path += [str(Path(__file__).parent / name) for name in (".", "train", "cache")]
+sys.path += [str(Path(__file__).parent / name) for name in (".", "train", "cache", "quantize")]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples/quickstart/base-model/make_base.py"
 STEPS, ROWS, SEED = 50, 16, 7
@@ -22,7 +22,7 @@ STEPS, ROWS, SEED = 50, 16, 7
 # The development environment has no torch and the runtime's no stand-in for S3; `make test` runs
 # each test where its libraries are.
 NEEDS = {
-    "torch": ["train/*", "estimate/*", "quantize/*", "test_rendering.py"],
+    "torch": ["train/*", "estimate/*", "quantize/*", "test_perplexity.py", "test_rendering.py"],
     "boto3": ["test_s3.py"],
 }
 collect_ignore_glob = [

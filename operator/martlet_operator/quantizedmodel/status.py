@@ -5,7 +5,7 @@ from typing import Any
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import Termination
+from martlet_api.contract import QuantizeResult, Termination
 from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizeProgress, RungResult
 from martlet_operator.batch.kind import Finished, Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
@@ -29,10 +29,8 @@ def outcome(spec: QuantizedModelSpec, finished: Finished) -> Outcome:
     chosen = next(rung for rung in result.rungs if rung.passed)
     artifact = result.artifact.model_copy(update={"run": finished.run})
     update = {
-        "rungs": result.rungs,
         "chosen": chosen,
-        "baseline_perplexity": result.baseline_perplexity,
-        "source_bytes": result.source_bytes,
+        **_found(result),
         "artifact": artifact,
         "progress": None,
     }
@@ -44,10 +42,16 @@ def findings(told: Termination) -> dict[str, Any]:
     """The rungs that were tried though none passed."""
     if told.quantize is None:
         return {}
+    return _found(told.quantize)
+
+
+def _found(result: QuantizeResult) -> dict[str, Any]:
+    """What a run knows of its model and rungs, whether or not one passed."""
     return {
-        "rungs": told.quantize.rungs,
-        "baseline_perplexity": told.quantize.baseline_perplexity,
-        "source_bytes": told.quantize.source_bytes,
+        "rungs": result.rungs,
+        "baseline_perplexity": result.baseline_perplexity,
+        "baseline_tokens_per_second": result.baseline_tokens_per_second,
+        "source_bytes": result.source_bytes,
     }
 
 

@@ -1,6 +1,7 @@
 """Quantize: climbs the ladder until a rung stays within the gate, and writes that one."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,10 +10,12 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import Plan, QuantizePlan, QuantizeResult, Termination
 from martlet_api.quantizedmodel import RungResult
 from martlet_runtime import artifacts, data
-from martlet_runtime.loading import load_model, load_tokenizer
+from martlet_runtime.engines.formats import Processor, processor
+from martlet_runtime.loading import load_model, load_tokenizer, shape_of_model
 from martlet_runtime.paths import Paths
-from martlet_runtime.perplexity import perplexity, tokens_of
+from martlet_runtime.perplexity import tokens_of
 from martlet_runtime.quantize.rung import Bench, attempt
+from martlet_runtime.quantize.scoring import score
 from martlet_runtime.rendering import render
 from martlet_runtime.report import Report
 
@@ -45,17 +48,28 @@ def _bench(plan: Plan, todo: QuantizePlan, paths: Paths) -> Bench:
     rows = data.read_training(paths.inputs / "calibration", by_name["calibration"])
     tokens = tokens_of(tokenizer, text)
     return Bench(
-        load=lambda: load_model(paths, dtype),
+        load=partial(load_model, paths),
+        shape=shape_of_model(paths.inputs / "model", dtype),
+        dtype=dtype,
         tokenizer=tokenizer,
         rows=[
             render(tokenizer, row["messages"], todo.calibration_max_length)["input_ids"]
             for row in rows
         ],
         tokens=tokens,
-        baseline=perplexity(load_model(paths, dtype), tokens),
+        baseline=score(load_model(paths, dtype), tokens),
         max_increase_percent=todo.max_increase_percent,
-        on_accelerator=todo.on_accelerator,
+        processor=_processor(todo),
     )
+
+
+def _processor(todo: QuantizePlan) -> Processor:
+    """The accelerator's compute capability is known where torch sees one."""
+    capability = None
+    if todo.on_accelerator and torch.cuda.is_available():
+        major, minor = torch.cuda.get_device_capability()
+        capability = 10 * major + minor
+    return processor(on_accelerator=todo.on_accelerator, capability=capability)
 
 
 def _passed(
@@ -87,8 +101,8 @@ def _none_passed(
         reason=Reason.NO_RUNG_PASSED,
         message=(
             f"No rung stays within {todo.max_increase_percent} % of the full model's perplexity "
-            f"{bench.baseline:.3f}: {table}. Add a rung that keeps more (W8A8, W8A16, a smaller "
-            "groupSize), or raise spec.gate.perplexity.maxIncreasePercent."
+            f"{bench.baseline.perplexity:.3f}: {table}. Add a rung that keeps more "
+            "(W8A8, W8A16, a smaller groupSize), or raise spec.gate.perplexity.maxIncreasePercent."
         ),
         quantize=_result(paths, bench, rungs),
     )
@@ -98,5 +112,8 @@ def _result(paths: Paths, bench: Bench, rungs: list[RungResult]) -> QuantizeResu
     """``source_bytes`` are the weights as they lie there, whatever they are computed in."""
     size = sum(path.stat().st_size for path in (paths.inputs / "model").glob("*.safetensors"))
     return QuantizeResult(
-        rungs=rungs, baseline_perplexity=round(bench.baseline, 4), source_bytes=size
+        rungs=rungs,
+        baseline_perplexity=round(bench.baseline.perplexity, 4),
+        baseline_tokens_per_second=round(bench.baseline.tokens_per_second, 1),
+        source_bytes=size,
     )
