@@ -9,6 +9,8 @@ from martlet_api.references import DatasetSource, Output, TrainedModelSource
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
+Workload = Literal["Online", "Offline"]
+
 
 class Rung(ApiModel):
     """One way of compressing, tried in the ladder's order."""
@@ -70,7 +72,26 @@ class QuantizedModelSpec(BatchSpec):
     engine: Annotated[
         Literal["vLLM"], Field(description="The format is checked against what it can load.")
     ] = "vLLM"
-    ladder: Annotated[list[Rung], Field(min_length=1, max_length=8)]
+    workload: Annotated[
+        Workload,
+        Field(
+            description=(
+                "Online: requests of changing lengths; Offline: fixed batches. Chooses the ladder "
+                "(AWQ or GPTQ first) where spec.ladder is left out, and says nothing beside one."
+            )
+        ),
+    ] = "Online"
+    ladder: Annotated[
+        list[Rung] | None,
+        Field(
+            min_length=1,
+            max_length=8,
+            description=(
+                "Rungs in the order in which they are tried. Left out: chosen from workload, "
+                "engine and processor; status.ladderReason says how."
+            ),
+        ),
+    ] = None
     calibration: Calibration
     gate: Gate
     output: Output
@@ -113,9 +134,19 @@ class QuantizedModelStatus(RunStatus):
     baseline_tokens_per_second: Annotated[
         float | None, Field(description="Likewise, of the full model.")
     ] = None
+    ladder_reason: Annotated[
+        Text | None, Field(description="Which rungs were to be tried, and why these.")
+    ] = None
     rungs: Annotated[list[RungResult], Field(max_length=8)] | None = None
     chosen: RungResult | None = None
     source_bytes: Count | None = None
+    calibration_rows: Annotated[
+        Count | None, Field(description="Rows that were there to calibrate on.")
+    ] = None
+    merged: Annotated[
+        Artifact | None,
+        Field(description="The adapter merged into its base: made once, and kept."),
+    ] = None
     artifact: Artifact | None = None
 
 

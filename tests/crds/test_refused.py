@@ -196,6 +196,8 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("no rungs", QM, {"spec.ladder": []}, ("spec.ladder", "at least 1 items")),
     ("too many rungs", QM, {"spec.ladder": [{"method": "W8A8"}] * 9},
      ("spec.ladder", "at most 8 items")),
+    ("an unknown workload", QM, {"spec.workload": "Batch"},
+     ("spec.workload", '"Online", "Offline"')),
     ("unknown compression", QM, {"spec.ladder": [{"method": "EXL3"}]},
      ("spec.ladder[0].method", '"AWQ", "AutoRound", "FP8", "GPTQ"')),
     ("a group size where there is none", QM,

@@ -35,7 +35,16 @@ def outcome(spec: QuantizedModelSpec, finished: Finished) -> Outcome:
         "progress": None,
     }
     text = f"{describe(chosen)}; {artifact.bytes} bytes of {result.source_bytes}."
+    text += _few_rows(spec, result.calibration_rows)
     return Outcome(Ready("True", Reason.SUCCEEDED, text), update)
+
+
+def _few_rows(spec: QuantizedModelSpec, rows: int | None) -> str:
+    """Fewer rows than were asked for are no failure: the gate has judged what came of them."""
+    wanted = spec.calibration.samples
+    if rows is None or rows >= wanted:
+        return ""
+    return f" Calibrated on {rows} rows: there were no {wanted}, as calibration.samples asks."
 
 
 def findings(told: Termination) -> dict[str, Any]:
@@ -48,15 +57,19 @@ def findings(told: Termination) -> dict[str, Any]:
 def _found(result: QuantizeResult) -> dict[str, Any]:
     """What a run knows of its model and rungs, whether or not one passed."""
     return {
+        "ladder_reason": result.ladder_reason,
         "rungs": result.rungs,
         "baseline_perplexity": result.baseline_perplexity,
         "baseline_tokens_per_second": result.baseline_tokens_per_second,
         "source_bytes": result.source_bytes,
+        "calibration_rows": result.calibration_rows,
+        "merged": result.merged,
     }
 
 
 def describe(rung: RungResult) -> str:
-    """A rung in a few words."""
+    """A rung in a few words, as ``GPTQ (4 bits, groups of 128) raises...``."""
+    sizes = f" ({rung.bits} bits, groups of {rung.group_size})" if rung.group_size else ""
     if rung.increase_percent is None:
-        return f"{rung.method}: {rung.message or 'not measured'}"
-    return f"{rung.method} raises perplexity by {rung.increase_percent:.2f} %"
+        return f"{rung.method}{sizes}: {rung.message or 'not measured'}"
+    return f"{rung.method}{sizes} raises perplexity by {rung.increase_percent:.2f} %"
