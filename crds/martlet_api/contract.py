@@ -19,7 +19,7 @@ from martlet_api.finetunejob import (
     RejectedRows,
     Validation,
 )
-from martlet_api.quantizedmodel import Rung, RungResult
+from martlet_api.quantizedmodel import Rung, RungResult, Workload
 from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
 from martlet_api.training import (
     Hyperparameters,
@@ -194,7 +194,9 @@ class QuantizePlan(ApiModel):
 
     engine: Literal["vLLM"]
     on_accelerator: bool
-    ladder: list[Rung]
+    workload: Workload = "Online"
+    ladder: list[Rung] | None = None
+    """None where it is to be chosen on the node that compresses."""
     calibration_max_length: int
     max_increase_percent: float
     output: OutputPlan
@@ -246,7 +248,11 @@ class CompareResult(StatusModel):
 class QuantizeResult(StatusModel):
     rungs: list[RungResult]
     baseline_perplexity: float
+    baseline_tokens_per_second: float | None = None
     source_bytes: int
+    ladder_reason: str | None = None
+    calibration_rows: int | None = None
+    merged: Artifact | None = None
     artifact: Artifact | None = None
 
 
@@ -297,3 +303,13 @@ def preflight_uri(output_uri: str) -> str:
 def checkpoints_uri(output_uri: str) -> str:
     """The folder of a run's checkpoints: beside its artifact, since that one appears whole."""
     return f"{output_uri}-checkpoints"
+
+
+def rungs_uri(output_uri: str) -> str:
+    """The file of the rungs that a run has tried, for an attempt after this one."""
+    return f"{output_uri}-rungs.json"
+
+
+def merged_uri(output_uri: str, key: str) -> str:
+    """An adapter merged into its base, beside the runs that compress it. ``key``: what of."""
+    return f"{output_uri.rpartition('/')[0]}/merged-{key}"

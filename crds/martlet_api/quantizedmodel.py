@@ -9,26 +9,40 @@ from martlet_api.references import DatasetSource, Output, TrainedModelSource
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
+Workload = Literal["Online", "Offline"]
+
 
 class Rung(ApiModel):
     """One way of compressing, tried in the ladder's order."""
 
     model_config = api_config(
         (
-            "!has(self.groupSize) || self.method == 'GPTQ'",
-            "groupSize belongs to method GPTQ; remove it",
-        )
+            "!has(self.groupSize) || self.method in ['AWQ', 'AutoRound', 'GPTQ']",
+            "groupSize belongs to methods AWQ, AutoRound and GPTQ; remove it",
+        ),
+        (
+            "!has(self.bits) || self.method in ['AWQ', 'AutoRound', 'GPTQ']",
+            "bits belongs to methods AWQ, AutoRound and GPTQ, the others have their own; remove it",
+        ),
+        (
+            "!has(self.bits) || self.bits == 4 || self.method == 'GPTQ'",
+            "only method GPTQ takes 8 bits; set 4, or use method GPTQ, W8A16 or W8A8",
+        ),
     )
 
     method: Annotated[
-        Literal["W8A8", "W8A16", "GPTQ"],
+        Literal["AWQ", "AutoRound", "FP8", "GPTQ", "W8A16", "W8A8"],
         Field(
             description=(
-                "W8A8: int8 weights by GPTQ and int8 activations per token; W8A16: int8 weights "
-                "by rounding; GPTQ: int4 weights (W4A16)."
+                "AWQ, AutoRound, GPTQ: integer weights in groups, activations as they are. FP8: "
+                "8-bit floats, weights by channel and activations per token. W8A16: int8 weights "
+                "by rounding. W8A8: int8 weights by GPTQ and int8 activations per token."
             )
         ),
     ]
+    bits: Annotated[
+        Literal[4, 8] | None, Field(description="Bits a weight: 4 where left out; 8 with GPTQ.")
+    ] = None
     group_size: Annotated[
         Literal[32, 64, 128] | None, Field(description="Weights a scale; 128 where left out.")
     ] = None
@@ -58,7 +72,26 @@ class QuantizedModelSpec(BatchSpec):
     engine: Annotated[
         Literal["vLLM"], Field(description="The format is checked against what it can load.")
     ] = "vLLM"
-    ladder: Annotated[list[Rung], Field(min_length=1, max_length=8)]
+    workload: Annotated[
+        Workload,
+        Field(
+            description=(
+                "Online: requests of changing lengths; Offline: fixed batches. Chooses the ladder "
+                "(AWQ or GPTQ first) where spec.ladder is left out, and says nothing beside one."
+            )
+        ),
+    ] = "Online"
+    ladder: Annotated[
+        list[Rung] | None,
+        Field(
+            min_length=1,
+            max_length=8,
+            description=(
+                "Rungs in the order in which they are tried. Left out: chosen from workload, "
+                "engine and processor; status.ladderReason says how."
+            ),
+        ),
+    ] = None
     calibration: Calibration
     gate: Gate
     output: Output
@@ -68,12 +101,22 @@ class RungResult(StatusModel):
     """A rung that was tried. Perplexities are over the gate's dataset."""
 
     method: Annotated[str, Field(max_length=32)]
+    bits: Count | None = None
     group_size: Count | None = None
     passed: bool
     perplexity: float | None = None
     increase_percent: float | None = None
     bytes: Count | None = None
     seconds: Annotated[float, Field(ge=0)] | None = None
+    tokens_per_second: Annotated[
+        float | None,
+        Field(
+            description=(
+                "The gate's text scored by transformers with the weights unpacked: compares "
+                "rungs, and is not what an engine serves."
+            )
+        ),
+    ] = None
     message: Annotated[Text | None, Field(description="Why it was not tried or failed.")] = None
 
 
@@ -88,9 +131,22 @@ class QuantizeProgress(StatusModel):
 class QuantizedModelStatus(RunStatus):
     progress: QuantizeProgress | None = None
     baseline_perplexity: float | None = None
+    baseline_tokens_per_second: Annotated[
+        float | None, Field(description="Likewise, of the full model.")
+    ] = None
+    ladder_reason: Annotated[
+        Text | None, Field(description="Which rungs were to be tried, and why these.")
+    ] = None
     rungs: Annotated[list[RungResult], Field(max_length=8)] | None = None
     chosen: RungResult | None = None
     source_bytes: Count | None = None
+    calibration_rows: Annotated[
+        Count | None, Field(description="Rows that were there to calibrate on.")
+    ] = None
+    merged: Annotated[
+        Artifact | None,
+        Field(description="The adapter merged into its base: made once, and kept."),
+    ] = None
     artifact: Artifact | None = None
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from martlet_api.contract import TERMINATION_LIMIT, Termination
+from martlet_api.contract import TERMINATION_LIMIT, QuantizeResult, Termination
 
 _SHORT_MESSAGE = 1200
 _SHORT_ERRORS = 3
@@ -27,11 +27,7 @@ def _shortened(full: Termination) -> Termination:
         errors = [_cut(text, 200) for text in full.evaluate.errors[:_SHORT_ERRORS]]
         update["evaluate"] = full.evaluate.model_copy(update={"errors": errors})
     if full.quantize:
-        rungs = [
-            rung.model_copy(update={"message": _cut(rung.message, 120) if rung.message else None})
-            for rung in full.quantize.rungs
-        ]
-        update["quantize"] = full.quantize.model_copy(update={"rungs": rungs})
+        update["quantize"] = _quantize(full.quantize, texts=120)
     return full.model_copy(update=update)
 
 
@@ -40,7 +36,19 @@ def _bare(full: Termination) -> Termination:
     update: dict[str, object] = {"message": _cut(full.message, 300)}
     if full.evaluate:
         update["evaluate"] = full.evaluate.model_copy(update={"errors": []})
+    if full.quantize:
+        update["quantize"] = _quantize(full.quantize, texts=30)
     return full.model_copy(update=update)
+
+
+def _quantize(full: QuantizeResult, texts: int) -> QuantizeResult:
+    """All figures, and of each rung's message so many characters; of the ladder's twice as many."""
+    rungs = [
+        rung.model_copy(update={"message": _cut(rung.message, texts)}) if rung.message else rung
+        for rung in full.rungs
+    ]
+    reason = full.ladder_reason and _cut(full.ladder_reason, 2 * texts)
+    return full.model_copy(update={"rungs": rungs, "ladder_reason": reason})
 
 
 def _cut(text: str, length: int) -> str:

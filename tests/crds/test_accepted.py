@@ -110,3 +110,19 @@ def test_an_inference_service_can_be_scaled(kubectl: Any) -> None:
     assert done.returncode == 0, done.stderr
     assert kubectl("get", "msvc", "sample", "-o", "jsonpath={.spec.replicas}").stdout == "3"
     kubectl("delete", "msvc", "sample")
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec.ladder": None},
+        {"spec.ladder": None, "spec.workload": "Offline"},
+        {"spec.workload": "Online", "spec.ladder": [{"method": "AWQ", "bits": 4, "groupSize": 128},
+         {"method": "AutoRound", "bits": 4, "groupSize": 32},
+         {"method": "GPTQ", "bits": 8, "groupSize": 128}, {"method": "FP8"}]},
+    ],
+)  # fmt: skip
+def test_ladders(kubectl: Any, patch: dict[str, Any]) -> None:
+    wanted = spoiled("QuantizedModel", patch)
+    done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", manifest=wanted)
+    assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ import pytest
 
 from martlet_runtime.paths import Paths
 
-sys.path += [str(Path(__file__).parent / name) for name in (".", "train", "cache")]
+sys.path += [str(Path(__file__).parent / name) for name in (".", "train", "cache", "quantize")]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples/quickstart/base-model/make_base.py"
 STEPS, ROWS, SEED = 50, 16, 7

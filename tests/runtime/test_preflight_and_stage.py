@@ -56,6 +56,22 @@ def test_rows_are_counted(paths: Paths) -> None:
     assert (found.rows, found.files) == (1, 1)
 
 
+def test_a_folder_of_data_is_locked_whole(paths: Paths) -> None:
+    folder = paths.volumes / "data/ceval"
+    (folder / "logic").mkdir(parents=True)
+    (folder / "logic/val.jsonl").write_text("{}\n")
+    (folder / "README.md").write_text("---\n")
+    wanted = Input(name="suite-s", kind="Folder", uri="pvc://data/ceval", benchmark="ceval")
+    (found,) = preflight.run(plan(wanted), paths, Report()).resolved or []
+    assert (found.rows, found.files) == (None, 2)
+    stage.run(plan(*locked(paths, wanted)), paths, Report())
+    assert (paths.inputs / "suite-s/logic/val.jsonl").is_file()
+    (folder / "logic/val.jsonl").write_text("{} \n")
+    with pytest.raises(UserError) as caught:
+        stage.run(plan(wanted.model_copy(update={"digest": found.digest})), paths, Report())
+    assert caught.value.reason == Reason.DIGEST_MISMATCH
+
+
 @pytest.mark.parametrize("change", ["write", "add", "remove"])
 def test_whatever_changed_since_is_refused(paths: Paths, change: str) -> None:
     inputs = locked(paths, MODEL)

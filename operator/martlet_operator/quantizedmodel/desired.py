@@ -41,6 +41,7 @@ def plan(
     quantize = QuantizePlan(
         engine=spec.engine,
         on_accelerator=spec.pod.accelerator is not None,
+        workload=spec.workload,
         ladder=spec.ladder,
         calibration_max_length=spec.calibration.max_length,
         max_increase_percent=spec.gate.perplexity.max_increase_percent,

@@ -5,7 +5,7 @@ from typing import Any
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import Termination
+from martlet_api.contract import QuantizeResult, Termination
 from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizeProgress, RungResult
 from martlet_operator.batch.kind import Finished, Outcome, Pass
 from martlet_operator.conditions.fold import Ready, timestamp
@@ -34,30 +34,47 @@ def outcome(spec: QuantizedModelSpec, finished: Finished) -> Outcome:
     chosen = next(rung for rung in result.rungs if rung.passed)
     artifact = result.artifact.model_copy(update={"run": finished.run})
     update = {
-        "rungs": result.rungs,
         "chosen": chosen,
-        "baseline_perplexity": result.baseline_perplexity,
-        "source_bytes": result.source_bytes,
+        **_found(result),
         "artifact": artifact,
         "progress": None,
     }
     text = f"{describe(chosen)}; {artifact.bytes} bytes of {result.source_bytes}."
+    text += _few_rows(spec, result.calibration_rows)
     return Outcome(Ready("True", Reason.SUCCEEDED, text), update)
+
+
+def _few_rows(spec: QuantizedModelSpec, rows: int | None) -> str:
+    """Fewer rows than were asked for are no failure: the gate has judged what came of them."""
+    wanted = spec.calibration.samples
+    if rows is None or rows >= wanted:
+        return ""
+    return f" Calibrated on {rows} rows: there were no {wanted}, as calibration.samples asks."
 
 
 def findings(told: Termination) -> dict[str, Any]:
     """The rungs that were tried though none passed."""
     if told.quantize is None:
         return {}
+    return _found(told.quantize)
+
+
+def _found(result: QuantizeResult) -> dict[str, Any]:
+    """What a run knows of its model and rungs, whether or not one passed."""
     return {
-        "rungs": told.quantize.rungs,
-        "baseline_perplexity": told.quantize.baseline_perplexity,
-        "source_bytes": told.quantize.source_bytes,
+        "ladder_reason": result.ladder_reason,
+        "rungs": result.rungs,
+        "baseline_perplexity": result.baseline_perplexity,
+        "baseline_tokens_per_second": result.baseline_tokens_per_second,
+        "source_bytes": result.source_bytes,
+        "calibration_rows": result.calibration_rows,
+        "merged": result.merged,
     }
 
 
 def describe(rung: RungResult) -> str:
-    """A rung in a few words."""
+    """A rung in a few words, as ``GPTQ (4 bits, groups of 128) raises...``."""
+    sizes = f" ({rung.bits} bits, groups of {rung.group_size})" if rung.group_size else ""
     if rung.increase_percent is None:
-        return f"{rung.method}: {rung.message or 'not measured'}"
-    return f"{rung.method} raises perplexity by {rung.increase_percent:.2f} %"
+        return f"{rung.method}{sizes}: {rung.message or 'not measured'}"
+    return f"{rung.method}{sizes} raises perplexity by {rung.increase_percent:.2f} %"

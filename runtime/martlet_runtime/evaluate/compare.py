@@ -52,4 +52,8 @@ def _first_metrics(found: list[Pairing]) -> list[Pairing]:
     for item in found:
         by_suite.setdefault(item.suite, []).append(item)
     most = max(1, _TOLD // max(1, len(by_suite)))
-    return [item for items in by_suite.values() for item in items[:most]]
+    return [_short(item) for items in by_suite.values() for item in items[:most]]
+
+
+def _short(item: Pairing) -> Pairing:
+    return item.model_copy(update={"covariance": float(f"{item.covariance:.6g}")})

@@ -140,8 +140,8 @@ def scores_of(suite: Suite, answers: Answers) -> list[Score]:
         Score(
             suite=suite.name,
             metric=figure.metric,
-            value=figure.value,
-            stderr=figure.stderr,
+            value=_rounded(figure.value, 8),
+            stderr=None if figure.stderr is None else _rounded(figure.stderr, 4),
             detail=figure.detail,
             samples=figure.samples,
             incomplete=answers.incomplete(figure),
@@ -149,6 +149,11 @@ def scores_of(suite: Suite, answers: Answers) -> list[Score]:
         for figure in answers.measured
         if figure.metric in asked | {primary}
     ]
+
+
+def _rounded(value: float, digits: int) -> float:
+    """To so many digits that count: a termination message is short."""
+    return float(f"{value:.{digits}g}")
 
 
 def check_metrics(suite: Suite, measured: list[Measured]) -> None:

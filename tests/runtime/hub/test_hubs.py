@@ -58,6 +58,16 @@ def test_a_data_file(hub, paths):
     assert preflight.lock(data(hub), paths).rows == 20
 
 
+def test_a_folder_of_data(hub, paths):
+    """Data alone, and nothing that could be run or unpickled."""
+    uri = f"{hub.scheme}://datasets/acme/tiny"
+    wanted = locked(Input(name="suite-s", kind="Folder", uri=uri), paths)
+    stage.bring(wanted, paths)
+    brought = names(paths.inputs / "suite-s")
+    assert "data/train.jsonl" in brought
+    assert not [name for name in brought if name.endswith((".py", ".bin", ".safetensors"))]
+
+
 def test_a_moved_branch_changes_nothing(hub, paths):
     wanted = locked(model(hub), paths)
     old = hub.commits[wanted.commit]

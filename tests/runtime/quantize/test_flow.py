@@ -3,80 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from quantize_builders import AVX2, AVX512, FP8, GPTQ32, GPTQ128, W8A8, W8A16, Ladder
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import Input, OutputPlan, Plan, QuantizePlan, Termination
 from martlet_api.quantizedmodel import Rung
 from martlet_runtime.data import read_text
-from martlet_runtime.engines import formats
-from martlet_runtime.paths import Paths
+from martlet_runtime.engines.formats import Processor
 from martlet_runtime.perplexity import perplexity, tokens_of
-from martlet_runtime.quantize import flow
 from martlet_runtime.quantize.rung import Bench, impossible
-from martlet_runtime.report import Report
+from martlet_runtime.quantize.scoring import Score
 
 pytestmark = pytest.mark.torch
-
-Pod = Callable[..., Paths]
-AVX2, AVX512 = frozenset({"avx2"}), frozenset({"avx2", "avx512f"})
-W8A8, W8A16 = Rung(method="W8A8"), Rung(method="W8A16")
-GPTQ32, GPTQ128 = Rung(method="GPTQ", group_size=32), Rung(method="GPTQ")
-
-
-def plan(*ladder: Rung, limit: float) -> Plan:
-    data = [
-        ("calibration", "train.jsonl", "Conversation"),
-        ("perplexity", "stories.txt", "Text"),
-    ]
-    return Plan(
-        kind="QuantizedModel",
-        namespace="n",
-        name="q",
-        run="r1",
-        inputs=[
-            Input(name=name, kind="Dataset", uri=f"pvc://data/{file}", rows=rows, max_samples=32)
-            for name, file, rows in data
-        ],
-        quantize=QuantizePlan(
-            engine="vLLM",
-            on_accelerator=False,
-            ladder=list(ladder),
-            calibration_max_length=64,
-            max_increase_percent=limit,
-            output=OutputPlan(uri="pvc://models/q/r1", record={"owner": "us"}),
-        ),
-    )
-
-
-class Ladder:
-    def __init__(self, village: Path, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.base = village / "base"
-        self.paths = pod(
-            model=self.base, calibration=village / "train.jsonl", perplexity=village / "stories.txt"
-        )
-        self.artifact = self.paths.volumes / "models/q/r1"
-        self.report = Report()
-        self._patch = monkeypatch
-
-    def climb(self, *ladder: Rung, limit: float, cpu: frozenset[str] = AVX512) -> Termination:
-        self._patch.setattr(formats, "cpu_flags", lambda: cpu)
-        return flow.run(plan(*ladder, limit=limit), self.paths, self.report)
-
-    def gauge(self, name: str) -> float | None:
-        return self.report.registry.get_sample_value(name)
-
-
-@pytest.fixture
-def ladder(village: Path, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> Ladder:
-    return Ladder(village, pod, monkeypatch)
 
 
 def scheme(folder: Path) -> dict[str, Any]:
@@ -97,6 +41,10 @@ def test_it_stops_at_the_first_rung_within_the_gate(ladder: Ladder) -> None:
     assert second.passed
     assert ladder.gauge(contract.METRIC_RUNG) == 2
     assert ladder.gauge(contract.METRIC_RUNGS) == 3
+    assert first.tokens_per_second is None
+    assert second.tokens_per_second is not None
+    assert ended.quantize.baseline_tokens_per_second is not None
+    assert min(second.tokens_per_second, ended.quantize.baseline_tokens_per_second) > 0
 
 
 def test_the_artifact_is_what_was_measured(ladder: Ladder, village: Path) -> None:
@@ -119,25 +67,25 @@ def test_the_artifact_is_what_was_measured(ladder: Ladder, village: Path) -> Non
 
 
 def test_a_rung_outside_the_gate_is_recorded_and_the_next_one_tried(ladder: Ladder) -> None:
-    ended = ladder.climb(GPTQ32, W8A16, limit=0.5)
+    ended = ladder.climb(GPTQ32, FP8, limit=0.5)
     assert ended.quantize is not None
     coarse, fine = ended.quantize.rungs
     assert (coarse.method, coarse.group_size, coarse.passed) == ("GPTQ", 32, False)
     assert coarse.increase_percent is not None
     assert coarse.increase_percent > 0.5
-    assert (fine.method, fine.passed) == ("W8A16", True)
-    assert "input_activations" not in {k for k, v in scheme(ladder.artifact).items() if v}
+    assert (fine.method, fine.passed) == ("FP8", True)
+    assert scheme(ladder.artifact)["weights"]["type"] == "float"
 
 
 def test_where_none_passes_the_rungs_are_told_and_nothing_is_written(ladder: Ladder) -> None:
-    ended = ladder.climb(W8A16, GPTQ128, limit=-50, cpu=AVX512)
+    ended = ladder.climb(FP8, GPTQ128, limit=-50, cpu=AVX512)
     assert not ended.succeeded
     assert ended.reason == Reason.NO_RUNG_PASSED
     assert ended.quantize is not None
-    assert [rung.method for rung in ended.quantize.rungs] == ["W8A16", "GPTQ"]
+    assert [rung.method for rung in ended.quantize.rungs] == ["FP8", "GPTQ"]
     assert all(rung.perplexity for rung in ended.quantize.rungs)
     assert ended.quantize.artifact is None
-    assert "W8A16 +" in ended.message or "W8A16 -" in ended.message
+    assert "FP8 +" in ended.message or "FP8 -" in ended.message
     assert list(ladder.artifact.parent.iterdir()) == []
     assert list(ladder.paths.work.glob("rung-*")) == []
 
@@ -148,8 +96,14 @@ def test_source_bytes_are_those_of_the_weights_on_disk(ladder: Ladder) -> None:
     assert ended.quantize.source_bytes == (ladder.base / "model.safetensors").stat().st_size
 
 
-def bench(model: torch.nn.Module, *, on_accelerator: bool) -> Bench:
-    return Bench(lambda: model, None, [], torch.tensor([]), 1.0, 5, on_accelerator)
+def bench(model: torch.nn.Module, where: Processor) -> Bench:
+    nothing = Score(1.0, 1.0)
+    return Bench(
+        lambda _: model, model, torch.float32, None, [], torch.tensor([]), nothing, 5, where
+    )
+
+
+GPU = Processor(None)
 
 
 @pytest.mark.parametrize(
@@ -160,15 +114,14 @@ def test_a_group_that_does_not_divide_a_layer_is_told_before_work(
     rung: Rung, inputs: int, told: bool
 ) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(inputs, 64))
-    message = impossible(rung, bench(model, on_accelerator=True))
+    message = impossible(rung, bench(model, GPU))
     assert (message is not None) is told
     if message:
         assert "groupSize 128 does not divide the 192 inputs of 0" in message
 
 
-@pytest.mark.parametrize("rung", [W8A16, GPTQ128])
-def test_an_accelerator_needs_no_avx512(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "cpu_flags", lambda: AVX2)
+@pytest.mark.parametrize(("rung", "says"), [(W8A16, "on no CPU"), (GPTQ128, "avx512f")])
+def test_an_accelerator_serves_what_a_cpu_does_not(rung: Rung, says: str) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(256, 64))
-    assert impossible(rung, bench(model, on_accelerator=True)) is None
-    assert "avx512f" in str(impossible(rung, bench(model, on_accelerator=False)))
+    assert impossible(rung, bench(model, GPU)) is None
+    assert says in str(impossible(rung, bench(model, Processor(AVX2))))

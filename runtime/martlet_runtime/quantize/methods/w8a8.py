@@ -5,5 +5,5 @@ from llmcompressor.modifiers.gptq import GPTQModifier
 from martlet_api.quantizedmodel import Rung
 
 
-def modifier(rung: Rung) -> GPTQModifier:
-    return GPTQModifier(targets="Linear", scheme="W8A8", ignore=["lm_head"])
+def modifiers(rung: Rung) -> list[GPTQModifier]:
+    return [GPTQModifier(targets="Linear", scheme="W8A8", ignore=["lm_head"])]
