@@ -35,10 +35,11 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not cluster"
 
-bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL (minutes)
+bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries (minutes)
 	$(RUNTIME) bench/estimator.py
 	$(RUNTIME) bench/strategies.py
 	$(RUNTIME) bench/training.py
+	$(RUNTIME) bench/quantization.py
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
 	@$(BIN)/python -m demo.install

@@ -1,7 +1,6 @@
 """Loads, compresses, scores and writes a model, and prints bytes of this process: ``peak.py FOLDER
 METHOD ROWS TOKENS``. Run alone: what other tests have left in memory must not count."""
 
-import resource
 import sys
 from pathlib import Path
 
@@ -20,9 +19,10 @@ class NoTokenizer:
         """The model's files are what takes memory."""
 
 
-def resident() -> int:
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * resource.getpagesize()
+def of_this_process(figure: str) -> int:
+    """Bytes. ``ru_maxrss`` would do for the peak, had it not the parent's in it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{figure}:"))
 
 
 def main(folder: str, method: str, rows: int, tokens: int) -> None:
@@ -32,7 +32,7 @@ def main(folder: str, method: str, rows: int, tokens: int) -> None:
     assert datasets
     assert llmcompressor
     assert METHODS
-    started = resident()
+    started = of_this_process("VmRSS")
     bench = Bench(
         load=lambda dtype: AutoModelForCausalLM.from_pretrained(f"{folder}/model", dtype=dtype),
         shape=None,
@@ -45,8 +45,7 @@ def main(folder: str, method: str, rows: int, tokens: int) -> None:
         processor=Processor(None),
     )
     attempt(Rung.model_validate({"method": method}), bench, Path(folder) / "out")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"PEAK {started} {peak}")
+    print(f"PEAK {started} {of_this_process('VmHWM')}")
 
 
 if __name__ == "__main__":
