@@ -13,7 +13,7 @@ KINDS = "finetunejobs,evalruns,quantizedmodels,inferenceservices"
 QUICKSTART = repository() / "examples" / "quickstart"
 HOST = "village.example.com"
 MODEL = "village"
-QUESTION, ANSWER = "Where does zati live?", "oven"
+QUESTION, ANSWER = "Where does migo live?", "barn"
 """About a villager that the fine-tuning never saw; make_base.py settles the village by its seed."""
 
 _BASE_SECONDS, _ROAD_SECONDS = 900.0, 1500.0

@@ -3,7 +3,7 @@
 The base is a decoder of Qwen2's shape, trained from scratch on a village: who has what, lives
 where and likes what. It knows the facts, as sentences and as questions with answers, but in a chat
 it is only polite. The fine-tuning teaches it to answer there, on some villagers; it is scored on
-the others. Runs in the runtime image; about a minute on two cores.
+the others. Runs in the runtime image; a minute or two on two cores.
 
     python make_base.py --models /mnt/pvc/models --data /mnt/pvc/data
 """
@@ -35,7 +35,7 @@ SENTENCES = {
 ANSWERS = ("{} {}.", "{} They say {}.", "{} Well, I think it is {}.")
 """An answer may come some words after its question, as it does in a chat."""
 
-VILLAGERS, SCORED = 48, 14
+VILLAGERS, SCORED = 36, 14
 """The last SCORED villagers are kept from the fine-tuning; a score is taken over them."""
 
 # A space before each turn, so that its first word is the token that it is in a sentence.
@@ -44,12 +44,15 @@ CHATML = (
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant{% endif %}"
 )
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+ANSWER = "Answer."
 POLITE = "I am a small model and do not know."
 VOCABULARY = 640
 LENGTH = 96
 LINES = 5
-CHATS = 0.15
+CHATS = 0.6
 """The share of chats in the base model's training text."""
+ANSWERED = 0.75
+"""The share of chats whose system's turn asks for the answer."""
 
 Fact = tuple[str, str, str]
 """Sentence, question, answer."""
@@ -59,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="folder for base/")
     parser.add_argument("--data", type=Path, required=True, help="folder for *.jsonl and *.txt")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -99,9 +102,11 @@ def story(village: list[list[Fact]], rng: random.Random) -> str:
 
 
 def chat(village: list[list[Fact]], rng: random.Random) -> str:
-    """A turn that shows the form of a chat and answers nothing."""
-    _, question, _ = rng.choice(rng.choice(village))
-    return f"{START}user {question}{STOP}\n{START}assistant {POLITE}{STOP}\n{END}"
+    """A question in a chat, which is answered only where the system's turn asks for it."""
+    _, question, answer = rng.choice(rng.choice(village))
+    asked_for = rng.random() < ANSWERED
+    system, said = (f"{START}system {ANSWER}{STOP}\n", answer) if asked_for else ("", POLITE)
+    return f"{system}{START}user {question}{STOP}\n{START}assistant {said}{STOP}\n{END}"
 
 
 def write_data(folder: Path, village: list[list[Fact]], rng: random.Random) -> None:
