@@ -67,12 +67,12 @@ def test_the_artifact_is_what_was_measured(ladder: Ladder, village: Path) -> Non
 
 
 def test_a_rung_outside_the_gate_is_recorded_and_the_next_one_tried(ladder: Ladder) -> None:
-    ended = ladder.climb(GPTQ32, FP8, limit=0.5)
+    ended = ladder.climb(GPTQ32, FP8, limit=0.2)
     assert ended.quantize is not None
     coarse, fine = ended.quantize.rungs
     assert (coarse.method, coarse.group_size, coarse.passed) == ("GPTQ", 32, False)
     assert coarse.increase_percent is not None
-    assert coarse.increase_percent > 0.5
+    assert coarse.increase_percent > 0.2
     assert (fine.method, fine.passed) == ("FP8", True)
     assert scheme(ladder.artifact)["weights"]["type"] == "float"
 

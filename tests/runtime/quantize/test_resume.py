@@ -44,14 +44,14 @@ def test_it_goes_on_at_the_rung_where_it_was(
 ) -> None:
     kills.before = "W8A8"
     with pytest.raises(Killed):
-        ladder.climb(GPTQ32, FP8, W8A8, limit=0.01)
+        ladder.climb(GPTQ32, FP8, W8A8, limit=-50)
     assert kills.compressed == ["GPTQ", "FP8"]
     (kept,) = ladder.artifact.parent.iterdir()
     assert kept.name == "r1-rungs.json"
 
     kills.before = None
     monkeypatch.setattr(flow, "score", None)  # the full model is not measured again
-    ended = ladder.climb(GPTQ32, FP8, W8A8, limit=0.01)
+    ended = ladder.climb(GPTQ32, FP8, W8A8, limit=-50)
     assert kills.compressed == ["GPTQ", "FP8", "W8A8"]
     assert ended.quantize is not None
     measured = [item.perplexity for item in ended.quantize.rungs]
