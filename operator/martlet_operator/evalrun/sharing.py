@@ -63,14 +63,19 @@ def find_comparison(wanted: str, peers: list[Object]) -> Comparison | None:
 
 
 def busy(wanted: str, own: Object, peers: list[Object]) -> str | None:
-    """The EvalRun that makes the scores under a key now and began to exist before this one."""
-    earlier = sorted((peer for peer in peers if _age(peer) < _age(own)), key=_age)
-    for peer in earlier:
-        status, held = _status(peer), peer["spec"].get("suspend", False)
-        working = status.run is not None and status.run.finished_at is None
-        if working and not held and status.scoring == wanted:
+    """The EvalRun that makes the scores under a key now. Whoever began goes on; where two began at
+    once, the elder does."""
+    began = _status(own).scoring == wanted
+    for peer in sorted(peers, key=_age):
+        if _works_on(wanted, peer) and not (began and _age(own) < _age(peer)):
             return str(peer["metadata"]["name"])
     return None
+
+
+def _works_on(wanted: str, peer: Object) -> bool:
+    status, held = _status(peer), peer["spec"].get("suspend", False)
+    working = status.run is not None and status.run.finished_at is None
+    return working and not held and status.scoring == wanted
 
 
 def _age(peer: Object) -> tuple[str, str]:

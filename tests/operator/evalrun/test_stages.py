@@ -190,19 +190,31 @@ def test_other_work_is_done_again() -> None:
         assert stage_of(decision) == "baseline", change
 
 
-def test_what_another_scores_now_is_waited_for_by_the_younger() -> None:
+def test_what_another_scores_now_is_waited_for() -> None:
     first, decision = locked(run_of("first"))
     assert stage_of(decision) == "baseline"
     younger = run_of("second", created="2026-01-02T00:00:00Z")
-    second, decision = locked(younger, [first])
+    _, decision = locked(younger, [first])
     status, reason, message = ready(decision)
     assert (status, reason) == ("Unknown", "WaitingForScores")
     assert "EvalRun first scores the same baseline" in message
     assert decision.desired == []
     assert decision.again_after == 5
-    # The elder does not wait for the younger, whatever that one says.
-    second["status"]["scoring"] = first["status"]["scoring"]
+
+
+def test_where_two_began_at_once_the_elder_goes_on() -> None:
+    first, _ = locked(run_of("first"))
+    second, _ = locked(run_of("second", created="2026-01-02T00:00:00Z"))
+    assert first["status"]["scoring"] == second["status"]["scoring"]
     assert stage_of(looked(first, peers=[second])[1]) == "baseline"
+    assert ready(looked(second, peers=[first])[1])[1] == "WaitingForScores"
+
+
+def test_an_elder_waits_for_a_younger_that_began_before() -> None:
+    second, _ = locked(run_of("second", created="2026-01-02T00:00:00Z"))
+    first, decision = locked(run_of("first"), [second])
+    assert ready(decision)[1] == "WaitingForScores"
+    assert stage_of(looked(second, peers=[first])[1]) == "baseline"
 
 
 def test_who_waits_goes_on_where_the_other_gave_up() -> None:
