@@ -1,6 +1,7 @@
 """One rung: compress, measure, judge."""
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,13 @@ import torch
 from martlet_api.quantizedmodel import Rung, RungResult
 from martlet_runtime.engines import formats
 from martlet_runtime.engines.formats import Processor
+from martlet_runtime.errors import FlowError
 from martlet_runtime.perplexity import increase_percent
 from martlet_runtime.quantize.methods import METHODS, groups
 from martlet_runtime.quantize.scoring import Score, score
+
+_MAX_CAUSE = 300
+"""Characters of a library's own words that are passed on."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,15 @@ def attempt(rung: Rung, bench: Bench, folder: Path) -> RungResult:
     named = untried(rung)
     if reason := impossible(rung, bench):
         return named.model_copy(update={"message": reason})
-    model = compress(rung, bench)
+    try:
+        model = compress(rung, bench)
+    except (FlowError, OSError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a rung that the library cannot do is one of several
+        traceback.print_exc()
+        cause = " ".join(str(error).split())[:_MAX_CAUSE]
+        text = f"{rung.method} cannot compress this model: {type(error).__name__}: {cause}"
+        return named.model_copy(update={"message": text})
     measured = score(model, bench.tokens)
     model.save_pretrained(folder, save_compressed=True)
     bench.tokenizer.save_pretrained(folder)

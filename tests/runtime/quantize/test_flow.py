@@ -17,6 +17,7 @@ from martlet_api.quantizedmodel import Rung
 from martlet_runtime.data import read_text
 from martlet_runtime.engines.formats import Processor
 from martlet_runtime.perplexity import perplexity, tokens_of
+from martlet_runtime.quantize import rung as subject
 from martlet_runtime.quantize.rung import Bench, impossible
 from martlet_runtime.quantize.scoring import Score
 
@@ -75,6 +76,26 @@ def test_a_rung_outside_the_gate_is_recorded_and_the_next_one_tried(ladder: Ladd
     assert coarse.increase_percent > 0.2
     assert (fine.method, fine.passed) == ("FP8", True)
     assert scheme(ladder.artifact)["weights"]["type"] == "float"
+
+
+def test_a_rung_that_the_library_cannot_do_is_told_and_the_next_one_tried(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compress = subject.compress
+
+    def fail_once(wanted: Rung, bench: Any) -> Any:
+        if wanted.method == "GPTQ":
+            raise ValueError("no mapping\nfor this architecture")
+        return compress(wanted, bench)
+
+    monkeypatch.setattr(subject, "compress", fail_once)
+    ended = ladder.climb(GPTQ32, FP8, limit=20)
+    assert ended.quantize is not None
+    first, second = ended.quantize.rungs
+    assert (first.passed, second.passed) == (False, True)
+    assert first.message == (
+        "GPTQ cannot compress this model: ValueError: no mapping for this architecture"
+    )
 
 
 def test_where_none_passes_the_rungs_are_told_and_nothing_is_written(ladder: Ladder) -> None:
