@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -107,6 +108,36 @@ def test_tuning_raises_the_score_and_int8_keeps_it(resources: dict[str, Object])
     assert base < 0.3
     assert tuned > 0.8
     assert int8 >= tuned - 0.05
+
+
+def test_a_verdict_on_known_scores_needs_no_pod(kube: Kube, resources: dict[str, Object]) -> None:
+    """Another threshold on what was scored already, the test set named by its digest."""
+    known = resources["EvalRun/village-tuned"]
+    (data,) = known["status"]["resolved"]
+    spec = copy.deepcopy(known["spec"])
+    spec["suites"][0]["dataset"]["digest"] = data["digest"]
+    spec["suites"][0]["thresholds"][0]["min"] = 0.5
+    again = {
+        "apiVersion": known["apiVersion"],
+        "kind": known["kind"],
+        "metadata": {"name": "village-again", "namespace": road.NAMESPACE},
+        "spec": spec,
+    }
+    began = time.monotonic()
+    kube.apply(json.dumps(again))
+    while not (told := (_get(kube, "village-again").get("status") or {}).get("verdict")):
+        assert time.monotonic() < began + SETTLED_SECONDS
+    print(f"a verdict on known scores took {time.monotonic() - began:.2f} s")
+    assert told["passed"]
+    assert told["key"] == known["status"]["verdict"]["key"]
+    assert kube.list("pods", road.NAMESPACE, "martlet.dev/name=village-again") == []
+    kube("delete", "evalrun", "village-again", "-n", road.NAMESPACE)
+
+
+def _get(kube: Kube, name: str) -> Object:
+    found = kube.get("evalrun", name, road.NAMESPACE)
+    assert found is not None
+    return found
 
 
 def test_the_chain_of_digests_has_no_gap(resources: dict[str, Object]) -> None:

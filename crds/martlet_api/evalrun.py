@@ -57,6 +57,20 @@ class Threshold(ApiModel):
     ] = None
 
 
+class TestSet(DatasetSource):
+    """What a suite is taken over."""
+
+    digest: Annotated[
+        Digest | None,
+        Field(
+            description=(
+                "As status.resolved tells it: nothing else is scored, and it need not be looked "
+                "up, so that scores that are known already need no pod."
+            )
+        ),
+    ] = None
+
+
 class Suite(ApiModel):
     """One benchmark over one test set."""
 
@@ -94,7 +108,7 @@ class Suite(ApiModel):
             ),
         ),
     ]
-    dataset: DatasetSource | None = None
+    dataset: TestSet | None = None
     subsets: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=128)]] | None,
         Field(min_length=1, max_length=256, description="All of the benchmark's where left out."),

@@ -170,6 +170,8 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
      {"spec.suites.0.benchmark": "perplexity", "spec.suites.0.limit": 3,
       "spec.suites.0.thresholds": []},
      ("spec.suites[0]", "limit, subsets and fewShot belong")),
+    ("no digest", EVR, {"spec.suites.0.dataset.digest": "sha256:1"},
+     ("spec.suites[0].dataset.digest", "sha256")),
     ("rows of a benchmark's folder", EVR,
      {"spec.suites.0.benchmark": "ceval", "spec.suites.0.dataset.maxSamples": 3},
      ("spec.suites[0]", "dataset.maxSamples belongs to benchmarks general_qa and general_mcq")),

@@ -48,13 +48,13 @@ def inputs(spec: EvalRunSpec) -> list[Wanted]:
 
 
 def _dataset(suite: Suite) -> Wanted:
-    name = input_of(suite)
-    assert suite.dataset is not None
+    name, source = input_of(suite), suite.dataset
+    assert source is not None
     if suite.benchmark == benchmarks.PERPLEXITY:
-        return WantedDataset(name, suite.dataset, "Text")
+        return WantedDataset(name, source, "Text", digest=source.digest)
     if suite.benchmark in benchmarks.OWN_ROWS:
-        return WantedDataset(name, suite.dataset, "Evaluation", suite.benchmark)
-    return WantedBenchmark(name, suite.dataset, suite.benchmark)
+        return WantedDataset(name, source, "Evaluation", suite.benchmark, digest=source.digest)
+    return WantedBenchmark(name, source, suite.benchmark, source.digest)
 
 
 def input_of(suite: Suite) -> str:

@@ -61,6 +61,8 @@ class WantedDataset:
     columns: tuple[str, ...] = ()
     format: DataFormat | None = None
     weight: float | None = None
+    digest: str | None = None
+    """By which it is known before preflight."""
 
     def input(self, found: ResolvedInput | None) -> Input:
         return Input(
@@ -68,8 +70,7 @@ class WantedDataset:
             kind="Dataset",
             uri=self.source.uri,
             revision=self.source.revision,
-            commit=found.commit if found else None,
-            digest=found.digest if found else None,
+            **_locked(self.source, self.digest, found),
             rows=self.rows,
             benchmark=self.benchmark,
             max_samples=self.max_samples or self.source.max_samples,
@@ -86,6 +87,7 @@ class WantedBenchmark:
     name: str
     source: DatasetSource
     benchmark: str
+    digest: str | None = None
 
     def input(self, found: ResolvedInput | None) -> Input:
         return Input(
@@ -93,10 +95,19 @@ class WantedBenchmark:
             kind="Folder",
             uri=self.source.uri,
             revision=self.source.revision,
-            commit=found.commit if found else None,
-            digest=found.digest if found else None,
+            **_locked(self.source, self.digest, found),
             benchmark=self.benchmark,
         )
+
+
+def _locked(
+    source: DatasetSource, digest: str | None, found: ResolvedInput | None
+) -> dict[str, str | None]:
+    """Commit and digest. With a digest that is given, whatever the revision names now is brought,
+    and compared with it."""
+    if found:
+        return {"commit": found.commit, "digest": found.digest}
+    return {"commit": source.revision if digest else None, "digest": digest}
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,33 @@ def test_known_scores_need_no_pod() -> None:
     assert decision.status.verdict.passed
 
 
+def test_known_scores_over_data_of_a_known_digest_need_no_pod_at_all() -> None:
+    known = finished()
+    pinned = copy.deepcopy(SUITES)
+    pinned[0]["dataset"]["digest"] = digest("test")
+    decision = decide(run_of("second", suites=pinned), [TUNED, OTHER], peers=[known])
+    assert decision.desired == []
+    assert ready(decision)[:2] == ("True", "Passed")
+    assert {link.name: link.digest for link in decision.status.made_from}["suite-village"] == (
+        digest("test")
+    )
+    other = copy.deepcopy(pinned)
+    other[0]["dataset"]["digest"] = digest("other test")
+    assert stage_of(decide(run_of("third", suites=other), [TUNED, OTHER], peers=[known])) == (
+        "baseline"
+    )
+
+
+def test_data_of_a_known_digest_is_brought_by_the_revision_that_is_named() -> None:
+    pinned = copy.deepcopy(SUITES)
+    source = {"uri": "hf://datasets/a/b/t.jsonl", "revision": "v1", "digest": digest("test")}
+    pinned[0]["dataset"] = source
+    decision = decide(run_of(suites=pinned), [TUNED, OTHER])
+    plan = json.loads(decision.desired[0]["data"]["plan.json"])
+    (found,) = [item for item in plan["inputs"] if item["name"] == "suite-village"]
+    assert (found["commit"], found["digest"]) == ("v1", digest("test"))
+
+
 def test_a_baseline_is_known_as_the_model_of_another_run() -> None:
     known = finished()
     swapped = run_of(
