@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainer_builders import lay_out, train_plan
+from trainer_builders import lay_out, train_plan, whole_steps
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
@@ -79,13 +79,6 @@ class Pods:
     def told(self, index: int) -> Termination:
         text = (self.roots[index] / "termination").read_text()
         return Termination.model_validate_json(text)
-
-
-def whole_steps(plan: Plan) -> Plan:
-    """With rows for six whole steps: where an epoch's last step is short, several processes fill it
-    up with rows from its beginning."""
-    inputs = [item.model_copy(update={"max_samples": 6 * 16}) for item in plan.inputs]
-    return plan.model_copy(update={"inputs": inputs})
 
 
 def test_two_pods_learn_what_one_does(village: Path, tmp_path: Path) -> None:
