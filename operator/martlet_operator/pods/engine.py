@@ -101,9 +101,10 @@ def lora_rank_limit(rank: int | None) -> int:
 
 
 def environment(*, on_accelerator: bool) -> dict[str, str]:
-    """Variables of vLLM: nothing is fetched; on a CPU the cache of keys and values is bounded."""
-    cpu = {} if on_accelerator else {"VLLM_CPU_KVCACHE_SPACE": "1"}
-    return offline(VLLM_CACHE_ROOT="/tmp/vllm", **cpu)  # noqa: S108
+    """Variables of vLLM: nothing is fetched; on a CPU the cache of keys and values is bounded, and
+    nothing is compiled: a request for logprobs would want a C++ compiler, and kill the engine."""
+    cpu = {"VLLM_CPU_KVCACHE_SPACE": "1", "TORCHDYNAMO_DISABLE": "1"}
+    return offline(VLLM_CACHE_ROOT="/tmp/vllm", **({} if on_accelerator else cpu))  # noqa: S108
 
 
 @cache
