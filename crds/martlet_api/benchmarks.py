@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from martlet_api.evalrun import Suite
+from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, Suite
 
-OWN_ROWS = ("general_qa", "general_mcq")
-"""EvalScope's benchmarks over rows of one's own."""
-PERPLEXITY = "perplexity"
-"""Martlet's own: of a text, by the engine that serves."""
 TABLE = "benchmarks.json"
 """Made by ``python -m martlet_runtime.evaluate.catalog``."""
 
@@ -57,16 +53,17 @@ def _unknown(name: str) -> str:
 
 def _without_data(name: str, found: Benchmark) -> str:
     """Nothing is fetched unasked; the way to bring it is said instead."""
-    ways = []
-    if found.hf:
-        ways.append(
-            f"hf download {found.hf} --repo-type dataset --local-dir {name}` and name the folder "
-            f"on its volume, or name hf://datasets/{found.hf}"
-        )
-    elif found.ms:
-        ways.append(
-            f"modelscope download --dataset {found.ms} --local_dir {name}` and name the folder on "
-            f"its volume, or name ms://datasets/{found.ms}"
-        )
-    how = f"Bring it by `{ways[0]}" if ways else "Name the folder of its data"
+    how = _bringing(name, found) or "Name the folder of its data"
     return f"the data of benchmark {name} is nowhere named. {how} in spec.suites[].dataset.uri."
+
+
+def _bringing(name: str, found: Benchmark) -> str | None:
+    if found.hf:
+        command = f"hf download {found.hf} --repo-type dataset --local-dir {name}"
+        uri = f"hf://datasets/{found.hf}"
+    elif found.ms:
+        command = f"modelscope download --dataset {found.ms} --local_dir {name}"
+        uri = f"ms://datasets/{found.ms}"
+    else:
+        return None
+    return f"Bring it by `{command}` and name the folder on its volume, or name {uri}"

@@ -10,6 +10,11 @@ from martlet_api.references import DatasetSource, ModelSource, Output
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
+OWN_ROWS = ("general_qa", "general_mcq")
+"""EvalScope's benchmarks over rows of one's own."""
+PERPLEXITY = "perplexity"
+"""Martlet's own benchmark, and its metric: of a text, by the engine that serves."""
+_OWN_DATA = ", ".join(f"'{name}'" for name in (*OWN_ROWS, PERPLEXITY))
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -81,7 +86,7 @@ class Suite(ApiModel):
             "name it",
         ),
         (
-            "!(self.benchmark in ['general_qa', 'general_mcq', 'perplexity']) || "
+            f"!(self.benchmark in [{_OWN_DATA}]) || "
             "!(has(self.limit) || has(self.subsets) || has(self.fewShot))",
             "limit, subsets and fewShot belong to EvalScope's other benchmarks; use "
             "dataset.maxSamples, or remove them",

@@ -26,6 +26,13 @@ def tokens_of(tokenizer: Any, text: str) -> torch.Tensor:
     return torch.tensor(ids)
 
 
+def windows(tokens: Any, size: int) -> list[Any]:
+    """A list or tensor in pieces that do not overlap. Of a rest of one token nothing can be
+    told."""
+    pieces = [tokens[start : start + size] for start in range(0, len(tokens), size)]
+    return [piece for piece in pieces if len(piece) > 1]
+
+
 @torch.no_grad()
 def perplexity(model: Any, tokens: torch.Tensor) -> float:
     """exp of the mean negative log-likelihood of each token given those before it in its window.
@@ -35,10 +42,8 @@ def perplexity(model: Any, tokens: torch.Tensor) -> float:
     model.eval()
     window = min(WINDOW, int(model.config.max_position_embeddings))
     total, count = 0.0, 0
-    for start in range(0, len(tokens) - 1, window):
-        piece = tokens[start : start + window].unsqueeze(0).to(model.device)
-        if piece.shape[1] < 2:
-            continue
+    for part in windows(tokens, window):
+        piece = part.unsqueeze(0).to(model.device)
         logits = model(input_ids=piece).logits[0, :-1].float()
         total += torch.nn.functional.cross_entropy(logits, piece[0, 1:], reduction="sum").item()
         count += piece.shape[1] - 1

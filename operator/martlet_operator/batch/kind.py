@@ -114,6 +114,28 @@ class BatchKind:
     kept: Callable[[Object, Spec, str, dict[str, float]], dict[str, Any]] = lambda *_: {}
 
 
+def one_stage(
+    stage: str,
+    plan: Callable[[Object, Spec, Any, Inputs, str], Plan],
+    template: Callable[[Spec, Plan, Inputs, Settings], Object],
+) -> Callable[[Pass], Work]:
+    """``following`` of a kind whose runs have one stage: ``plan`` is of (resource, spec, status,
+    inputs, run)."""
+
+    def following(at: Pass) -> Work:
+        told = plan(at.resource, at.spec, at.status, at.inputs, at.run)
+        return Work(stage, told, template(at.spec, told, at.inputs, at.settings))
+
+    return following
+
+
+def ended_by(
+    outcome: Callable[[Spec, Finished], Outcome],
+) -> Callable[[str, Pass, Finished], Outcome]:
+    """``taken`` of such a kind: its stage ends the run."""
+    return lambda _stage, at, finished: outcome(at.spec, finished)
+
+
 def spec_identity(spec: BatchSpec) -> Object:
     """The part of a spec that makes a run: all but what holds, approves or retries it.
 

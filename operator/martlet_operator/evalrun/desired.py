@@ -12,7 +12,7 @@ from martlet_api.contract import (
     Plan,
     ServePlan,
 )
-from martlet_api.evalrun import EvalRunSpec, Suite
+from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, EvalRunSpec, Suite
 from martlet_api.references import ModelSource
 from martlet_operator.batch.kind import Pass, plan_of
 from martlet_operator.batch.output import output_plan
@@ -20,7 +20,6 @@ from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import (
     Inputs,
     Wanted,
-    WantedBenchmark,
     WantedDataset,
     WantedModel,
 )
@@ -50,11 +49,11 @@ def inputs(spec: EvalRunSpec) -> list[Wanted]:
 def _dataset(suite: Suite) -> Wanted:
     name, source = input_of(suite), suite.dataset
     assert source is not None
-    if suite.benchmark == benchmarks.PERPLEXITY:
+    if suite.benchmark == PERPLEXITY:
         return WantedDataset(name, source, "Text", digest=source.digest)
-    if suite.benchmark in benchmarks.OWN_ROWS:
+    if suite.benchmark in OWN_ROWS:
         return WantedDataset(name, source, "Evaluation", suite.benchmark, digest=source.digest)
-    return WantedBenchmark(name, source, suite.benchmark, source.digest)
+    return WantedDataset(name, source, None, suite.benchmark, digest=source.digest, kind="Folder")
 
 
 def input_of(suite: Suite) -> str:

@@ -1,7 +1,7 @@
 """FineTuneJob: what it wants of the cluster (desired) and what it says of itself (status)."""
 
 from martlet_api.conditions import Reason
-from martlet_operator.batch.kind import BatchKind
+from martlet_operator.batch.kind import BatchKind, ended_by, one_stage
 from martlet_operator.finetunejob import desired, holding, memory, status
 
 KIND = BatchKind(
@@ -9,10 +9,10 @@ KIND = BatchKind(
     working=Reason.TRAINING,
     inputs=desired.inputs,
     refusal=desired.refusal,
-    following=desired.work,
+    following=one_stage(desired.STAGE, desired.plan, desired.template),
     nodes=lambda spec: spec.parallelism.nodes,
     progress=status.progress,
-    taken=status.taken,
+    taken=ended_by(status.outcome),
     kept=status.kept,
     rows=desired.rows,
     checked=status.checked,

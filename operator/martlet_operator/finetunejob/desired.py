@@ -6,7 +6,7 @@ from typing import Any
 from martlet_api.contract import Plan, RowsPlan, TrainPlan, preflight_uri
 from martlet_api.finetunejob import FineTuneJobSpec, FineTuneJobStatus
 from martlet_api.training import ROWS_OF
-from martlet_operator.batch.kind import Pass, Work, plan_of
+from martlet_operator.batch.kind import plan_of
 from martlet_operator.batch.output import output_plan, output_uri
 from martlet_operator.batch.template import working_template
 from martlet_operator.finetunejob import memory
@@ -111,9 +111,3 @@ def template(spec: FineTuneJobSpec, plan: Plan, inputs: Inputs, settings: Settin
     return working_template(
         STAGE, spec.pod, plan, inputs, settings, spec.output.uri, grace_seconds=_GRACE_SECONDS
     )
-
-
-def work(at: Pass) -> Work:
-    """The one stage of a run."""
-    told = plan(at.resource, at.spec, at.status, at.inputs, at.run)
-    return Work(STAGE, told, template(at.spec, told, at.inputs, at.settings))

@@ -7,7 +7,7 @@ from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import Termination
 from martlet_api.finetunejob import Checkpoint, FineTuneJobSpec, TrainingProgress
-from martlet_operator.batch.kind import Finished, Outcome, Pass
+from martlet_operator.batch.kind import Finished, Outcome
 from martlet_operator.batch.output import output_uri
 from martlet_operator.conditions.fold import Ready, timestamp
 
@@ -75,11 +75,6 @@ def _rounded(value: float | None, digits: int) -> float | None:
 def checked(told: Termination) -> dict[str, Any]:
     """What preflight made of the rows."""
     return {"audit": told.audit, "rejected": told.rejected, "estimate": told.estimate}
-
-
-def taken(_stage: str, at: Pass, finished: Finished) -> Outcome:
-    """The one stage of a run ends it."""
-    return outcome(at.spec, finished)
 
 
 def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:

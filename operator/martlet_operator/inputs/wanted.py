@@ -51,11 +51,11 @@ class WantedModel:
 
 @dataclass(frozen=True)
 class WantedDataset:
-    """A data file and what its rows must be."""
+    """A data file and what its rows must be, or a folder of data, whose rows are a benchmark's."""
 
     name: str
     source: DatasetSource
-    rows: TrainingRows | Literal["Evaluation", "Text"]
+    rows: TrainingRows | Literal["Evaluation", "Text"] | None
     benchmark: str | None = None
     max_samples: int | None = None
     columns: tuple[str, ...] = ()
@@ -63,11 +63,12 @@ class WantedDataset:
     weight: float | None = None
     digest: str | None = None
     """By which it is known before preflight."""
+    kind: Literal["Dataset", "Folder"] = "Dataset"
 
     def input(self, found: ResolvedInput | None) -> Input:
         return Input(
             name=self.name,
-            kind="Dataset",
+            kind=self.kind,
             uri=self.source.uri,
             revision=self.source.revision,
             **_locked(self.source, self.digest, found),
@@ -77,26 +78,6 @@ class WantedDataset:
             columns=list(self.columns) or None,
             format=self.format,
             weight=self.weight,
-        )
-
-
-@dataclass(frozen=True)
-class WantedBenchmark:
-    """The folder of a benchmark's data."""
-
-    name: str
-    source: DatasetSource
-    benchmark: str
-    digest: str | None = None
-
-    def input(self, found: ResolvedInput | None) -> Input:
-        return Input(
-            name=self.name,
-            kind="Folder",
-            uri=self.source.uri,
-            revision=self.source.revision,
-            **_locked(self.source, self.digest, found),
-            benchmark=self.benchmark,
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from martlet_api.contract import Plan, QuantizePlan
 from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizedModelStatus
-from martlet_operator.batch.kind import Pass, Work, plan_of
+from martlet_operator.batch.kind import plan_of
 from martlet_operator.batch.output import output_plan
 from martlet_operator.batch.template import working_template
 from martlet_operator.inputs.models import KnownModel
@@ -52,9 +52,3 @@ def plan(
 
 def template(spec: QuantizedModelSpec, plan: Plan, inputs: Inputs, settings: Settings) -> Object:
     return working_template(STAGE, spec.pod, plan, inputs, settings, spec.output.uri)
-
-
-def work(at: Pass) -> Work:
-    """The one stage of a run."""
-    told = plan(at.resource, at.spec, at.status, at.inputs, at.run)
-    return Work(STAGE, told, template(at.spec, told, at.inputs, at.settings))

@@ -7,7 +7,7 @@ from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import QuantizeResult, Termination
 from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizeProgress, RungResult
-from martlet_operator.batch.kind import Finished, Outcome, Pass
+from martlet_operator.batch.kind import Finished, Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
 
 
@@ -19,11 +19,6 @@ def progress(gauges: dict[str, float], now: datetime) -> tuple[QuantizeProgress,
     rung = int(gauges.get(contract.METRIC_RUNG, 0))
     figures = QuantizeProgress(rung=rung, rungs=total, updated_at=timestamp(now))
     return figures, f"Tries rung {rung} of {total}."
-
-
-def taken(_stage: str, at: Pass, finished: Finished) -> Outcome:
-    """The one stage of a run ends it."""
-    return outcome(at.spec, finished)
 
 
 def outcome(spec: QuantizedModelSpec, finished: Finished) -> Outcome:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from martlet_api.benchmarks import OWN_ROWS
+from martlet_api.evalrun import OWN_ROWS
 
 _NEEDS = {
     "MultiModal": "pictures, sound or video",

@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from martlet_api.benchmarks import OWN_ROWS, PERPLEXITY
 from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan, Termination
-from martlet_api.evalrun import Score, Suite
+from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, Score, Suite
 from martlet_runtime import artifacts, data
 from martlet_runtime.errors import RetryableError, UserError
 from martlet_runtime.evaluate import engine, kept, perplexity, suites

@@ -10,12 +10,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from martlet_api.evalrun import Pairing
+from martlet_api.evalrun import PERPLEXITY, Pairing
 from martlet_runtime.evaluate.samples import Sample
 
 SURPRISE = "surprise"
 """Of a window: the sum of its tokens' negative log-probabilities, in nats; less is better."""
-PERPLEXITY = "perplexity"
 Pair = tuple[Sample, Sample]
 
 

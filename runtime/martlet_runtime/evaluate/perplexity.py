@@ -10,27 +10,27 @@ from collections.abc import Callable
 from typing import Any
 
 from martlet_api.conditions import Reason
+from martlet_api.evalrun import PERPLEXITY
 from martlet_runtime.errors import RetryableError, UserError
 from martlet_runtime.evaluate.measured import Answers, Measured
 from martlet_runtime.evaluate.pairing import SURPRISE
 from martlet_runtime.evaluate.samples import Sample, digest
 
-METRIC = "perplexity"
-WINDOW = 512
-"""Tokens a window, or what the engine takes if that is less: as where models are compressed
-(``martlet_runtime.perplexity``)."""
 _TIMEOUT_SECONDS = 300
 
 
 def measure(
     suite: str, endpoint: str, model: str, tokens: list[int], done: Callable[[int], None]
 ) -> Answers:
-    """``done`` is told the number of windows that were answered."""
+    """``done`` is told the number of windows that were answered. Windows are cut as where models
+    are compressed; imported here: that needs torch."""
     from openai import BadRequestError, OpenAI, OpenAIError
+
+    from martlet_runtime.perplexity import WINDOW, windows
 
     client = OpenAI(base_url=endpoint, api_key="EMPTY", timeout=_TIMEOUT_SECONDS)
     try:
-        pieces = windows(tokens, window_of(client))
+        pieces = windows(tokens, window_of(client, WINDOW))
         surprises = []
         for piece in pieces:
             surprises.append(_surprise(client, model, piece))
@@ -62,17 +62,11 @@ def _sample(suite: str, number: int, piece: list[int], surprise: float) -> Sampl
     )
 
 
-def window_of(client: Any) -> int:
+def window_of(client: Any, most: int) -> int:
     """Tokens a window: the engine's own limit, with room for the token that it must answer, if
-    that is less than ours. An adapter has its base's."""
+    that is less than ``most``. An adapter has its base's."""
     limits = [getattr(served, "max_model_len", None) for served in client.models.list()]
-    return min([WINDOW, *(int(limit) - 1 for limit in limits if limit)])
-
-
-def windows(tokens: list[int], size: int) -> list[list[int]]:
-    """Of a rest of one token nothing can be told."""
-    pieces = [tokens[start : start + size] for start in range(0, len(tokens), size)]
-    return [piece for piece in pieces if len(piece) > 1]
+    return min([most, *(int(limit) - 1 for limit in limits if limit)])
 
 
 def _surprise(client: Any, model: str, piece: list[int]) -> float:
@@ -113,4 +107,4 @@ def _measured(surprises: list[float], counts: list[int], window: int) -> Measure
         rest = math.fsum((s - mean * n) ** 2 for s, n in zip(surprises, counts, strict=True))
         stderr = value * math.sqrt(many / (many - 1) * rest) / count
     detail = f"{count} tokens scored, windows of {window}, stride {window}"
-    return Measured(METRIC, value, many, stderr, detail)
+    return Measured(PERPLEXITY, value, many, stderr, detail)

@@ -7,9 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from martlet_api.benchmarks import OWN_ROWS
 from martlet_api.contract import EvaluatePlan
-from martlet_api.evalrun import Suite
+from martlet_api.evalrun import OWN_ROWS, Suite
 from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
 from martlet_runtime.evaluate.samples import Sample, of_review
 

@@ -8,6 +8,7 @@ import torch
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import UserError
+from martlet_runtime.train import packed_attention
 
 _ROWS, _CHARACTERS = 3, 80
 
@@ -47,8 +48,8 @@ def _beginnings(trainer: Any, inputs: Any) -> list[str]:
 
 
 def _apart(ids: torch.Tensor, positions: torch.Tensor | None) -> list[torch.Tensor]:
-    """Rows; those that lie behind one another begin where the position is 0 again."""
+    """Rows; those that lie behind one another begin where their positions begin anew."""
     if positions is None or len(ids) > 1:
         return list(ids)
-    starts = (positions[0] == 0).nonzero().flatten().tolist()
-    return [part for part in torch.tensor_split(ids[0].cpu(), starts) if len(part)]
+    sizes = packed_attention.bounds_of(positions[0]).diff().tolist()
+    return list(ids[0].cpu().split(sizes))

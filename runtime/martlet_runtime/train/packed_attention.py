@@ -54,13 +54,13 @@ def _with_bounds(
     positions = kwargs.get("position_ids")
     if positions is None or positions.shape[0] != 1:
         return args, kwargs
-    bounds = _bounds(positions[0])
+    bounds = bounds_of(positions[0])
     longest = int(bounds.diff().max())
     of_rows = {"cu_seq_lens_q": bounds, "max_length_q": longest}
     return args, {**kwargs, **of_rows}
 
 
-def _bounds(positions: Tensor) -> Tensor:
+def bounds_of(positions: Tensor) -> Tensor:
     """(tokens,) positions -> (rows + 1,) int32: where rows begin, and the end of the last."""
     begins = torch.ones_like(positions, dtype=torch.bool)
     begins[1:] = positions.diff() != 1

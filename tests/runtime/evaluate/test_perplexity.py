@@ -17,7 +17,7 @@ from martlet_runtime.errors import UserError
 from martlet_runtime.evaluate import flow, perplexity
 from martlet_runtime.paths import Paths
 from martlet_runtime.perplexity import perplexity as by_transformers
-from martlet_runtime.perplexity import tokens_of
+from martlet_runtime.perplexity import tokens_of, windows
 from martlet_runtime.report import Report
 
 pytestmark = pytest.mark.torch
@@ -80,7 +80,7 @@ def test_the_standard_error_is_that_of_windows_drawn_anew(monkeypatch: Any) -> N
     ("count", "size", "sizes"), [(10, 4, [4, 4, 2]), (9, 4, [4, 4]), (3, 8, [3]), (2, 1, [])]
 )
 def test_windows_do_not_overlap(count: int, size: int, sizes: list[int]) -> None:
-    assert [len(piece) for piece in perplexity.windows(list(range(count)), size)] == sizes
+    assert [len(piece) for piece in windows(list(range(count)), size)] == sizes
 
 
 def test_an_engine_that_does_not_tell_is_said_to(engine: Any) -> None:
