@@ -56,7 +56,8 @@ class PodSettings(ApiModel):
         Quantity | None,
         Field(
             description=(
-                "Of one accelerator. Left out: what the nodes' label nvidia.com/gpu.memory says."
+                "Of one accelerator. Left out: what the nodes' label nvidia.com/gpu.memory or "
+                "amd.com/gpu.vram says."
             )
         ),
     ] = None

@@ -1,6 +1,7 @@
 """What the nodes say of their accelerators."""
 
 import logging
+import re
 import time
 from typing import Any
 
@@ -11,8 +12,12 @@ Object = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-_MEMORY_LABELS = {"nvidia.com/gpu": "nvidia.com/gpu.memory"}
-"""By accelerator, the label with its memory in MiB, as GPU feature discovery writes it."""
+_MEMORY_LABELS = {
+    "nvidia.com/gpu": ("nvidia.com/gpu.memory", re.compile(r"(\d+)"), 1 << 20),
+    "amd.com/gpu": ("amd.com/gpu.vram", re.compile(r"(\d+)G"), 1 << 30),
+}
+"""By accelerator, the label with its memory, how it is written, and its unit in bytes: MiB by
+NVIDIA's GPU feature discovery, GiB by the node labeller of AMD's device plugin (``64G``)."""
 
 _PERIOD_SECONDS = 60.0
 
@@ -29,28 +34,30 @@ class Accelerators:
         """Bytes of the smallest accelerator that a FineTuneJob's pods may get; None where none
         tells, where the spec does, or where we may not ask."""
         pod = resource.get("spec", {}).get("pod") or {}
-        label = _MEMORY_LABELS.get(pod.get("accelerator") or "")
-        if resource["kind"] != "FineTuneJob" or label is None or pod.get("acceleratorMemory"):
+        accelerator = pod.get("accelerator") or ""
+        known = accelerator in _MEMORY_LABELS and not pod.get("acceleratorMemory")
+        if resource["kind"] != "FineTuneJob" or not known:
             return None
         wanted = [f"{key}={value}" for key, value in (pod.get("nodeSelector") or {}).items()]
-        selector = ",".join([label, *wanted])
+        selector = ",".join([_MEMORY_LABELS[accelerator][0], *wanted])
         asked, size = self._known.get(selector, (-self._period, None))
         if time.monotonic() - asked >= self._period:
-            size = await _ask(client, selector, label)
+            size = await _ask(client, selector, accelerator)
             self._known[selector] = (time.monotonic(), size)
         return size
 
 
-async def _ask(client: Client, selector: str, label: str) -> int | None:
+async def _ask(client: Client, selector: str, accelerator: str) -> int | None:
     try:
-        return smallest(await client.list("Node", None, selector), label)
+        return smallest(await client.list("Node", None, selector), accelerator)
     except Refused as error:
         log.info("the nodes' accelerators are not known: %s", error)
         return None
 
 
-def smallest(nodes: list[Object], label: str) -> int | None:
-    """The least of the nodes' labels, in bytes."""
-    told = [node["metadata"].get("labels", {}).get(label, "") for node in nodes]
-    sizes = [int(text) << 20 for text in told if text.isdigit()]
+def smallest(nodes: list[Object], accelerator: str) -> int | None:
+    """The least of what the nodes' labels tell, in bytes."""
+    label, written, unit = _MEMORY_LABELS[accelerator]
+    told = (node["metadata"].get("labels", {}).get(label, "") for node in nodes)
+    sizes = [int(found[1]) * unit for text in told if (found := written.fullmatch(text))]
     return min(sizes, default=None)

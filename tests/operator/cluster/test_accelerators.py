@@ -10,7 +10,8 @@ from martlet_operator.cluster.accelerators import Accelerators, smallest
 from martlet_operator.errors import Refused
 
 Object = dict[str, Any]
-LABEL = "nvidia.com/gpu.memory"
+NVIDIA, LABEL = "nvidia.com/gpu", "nvidia.com/gpu.memory"
+AMD, AMD_LABEL = "amd.com/gpu", "amd.com/gpu.vram"
 
 
 def job(**pod: Any) -> Object:
@@ -32,16 +33,31 @@ class Nodes:
         return self.nodes
 
 
-def memory_node(text: str) -> Object:
-    return {"metadata": {"labels": {LABEL: text}}}
+def memory_node(text: str, label: str = LABEL) -> Object:
+    return {"metadata": {"labels": {label: text}}}
 
 
 @pytest.mark.parametrize(
-    ("labels", "size"),
-    [([], None), (["24576"], 24 << 30), (["81920", "24576"], 24 << 30), (["lots"], None)],
+    ("accelerator", "label", "texts", "size"),
+    [
+        (NVIDIA, LABEL, [], None),
+        (NVIDIA, LABEL, ["24576"], 24 << 30),
+        (NVIDIA, LABEL, ["81920", "24576"], 24 << 30),
+        (NVIDIA, LABEL, ["lots"], None),
+        (AMD, AMD_LABEL, ["192G", "64G"], 64 << 30),
+        (AMD, AMD_LABEL, ["64", "lots"], None),
+    ],
 )
-def test_the_smallest_counts(labels: list[str], size: int | None) -> None:
-    assert smallest([memory_node(text) for text in labels], LABEL) == size
+def test_the_smallest_counts(
+    accelerator: str, label: str, texts: list[str], size: int | None
+) -> None:
+    assert smallest([memory_node(text, label) for text in texts], accelerator) == size
+
+
+async def test_each_maker_has_a_label_of_its_own() -> None:
+    nodes: Any = Nodes(memory_node("64G", AMD_LABEL))
+    assert await Accelerators().memory(nodes, job(accelerator=AMD)) == 64 << 30
+    assert nodes.selectors == [AMD_LABEL]
 
 
 async def test_nodes_that_the_pods_may_go_to_are_asked() -> None:
