@@ -1,0 +1,121 @@
+"""Scoring beside a baseline, by rows and by perplexity, on the quickstart's models."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from demo import road
+from demo.kube import Kube, Object
+
+pytestmark = pytest.mark.cluster
+
+NAME = "village-beside-base"
+SECONDS = 900.0
+GENERATION = {"temperature": 0, "maxTokens": 32, "seed": 42}
+
+
+@pytest.fixture(scope="module")
+def village(kube: Kube) -> Object:
+    """The quickstart's FineTuneJob, whose road is walked unless it was before."""
+    if kube.get("finetunejob", "village", road.NAMESPACE) is None:
+        road.base_model(kube)
+    road.apply(kube)
+    road.watch(kube, print)
+    found = kube.get("finetunejob", "village", road.NAMESPACE)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def scored(kube: Kube, village: Object) -> Object:
+    """The tuned model beside its base: an answer must not be worse, a text not much stranger."""
+    spec = {
+        "model": {"from": {"kind": "FineTuneJob", "name": "village"}},
+        "baseline": {"uri": "pvc://models/base"},
+        "suites": [
+            {
+                "name": "village",
+                "benchmark": "general_qa",
+                "dataset": {"uri": "pvc://data/test.jsonl"},
+                "thresholds": [
+                    {
+                        "metric": "Rouge-L-R",
+                        "maxDrop": 0.01,
+                        "against": "Baseline",
+                        "confidence": 0.95,
+                    }
+                ],
+            },
+            {
+                "name": "stories",
+                "benchmark": "perplexity",
+                "dataset": {"uri": "pvc://data/stories.txt"},
+                "thresholds": [
+                    {"metric": "perplexity", "maxIncreasePercent": 400, "against": "Baseline"}
+                ],
+            },
+        ],
+        "generation": GENERATION,
+        "output": {"uri": "pvc://models"},
+    }
+    return ended(kube, NAME, spec)
+
+
+def ended(kube: Kube, name: str, spec: Object) -> Object:
+    """The EvalRun once it has a verdict."""
+    kube.apply(json.dumps(eval_run(name, spec)))
+    until = time.monotonic() + SECONDS
+    said = ""
+    while time.monotonic() < until:
+        found = kube.get("evalrun", name, road.NAMESPACE) or {}
+        status = found.get("status") or {}
+        ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+        if said != ready.get("message"):
+            said = ready.get("message", "")
+            print(f"{name}: {ready.get('reason')}: {said}")
+        if status.get("verdict") or ready.get("status") == "False":
+            return found
+        time.sleep(1)
+    pytest.fail(f"{name} has no verdict after {SECONDS:.0f} s: {said}")
+
+
+def eval_run(name: str, spec: Object) -> Object:
+    return {
+        "apiVersion": "martlet.dev/v1alpha1",
+        "kind": "EvalRun",
+        "metadata": {"name": name, "namespace": road.NAMESPACE},
+        "spec": spec,
+    }
+
+
+def test_the_baseline_stands_beside_each_score(scored: Object) -> None:
+    told = scored["status"]
+    by_suite = {score["suite"]: score for score in told["scores"]}
+    print(json.dumps(by_suite, indent=1))
+    assert told["verdict"]["passed"], told["verdict"]
+    assert by_suite["village"]["value"] > 0.8 > 0.3 > by_suite["village"]["baseline"]
+    assert min(by_suite["stories"]["value"], by_suite["stories"]["baseline"]) > 1
+    assert by_suite["stories"]["detail"].endswith("stride 511")
+
+
+def test_rows_are_compared_one_by_one(scored: Object) -> None:
+    told = scored["status"]
+    village = next(score for score in told["scores"] if score["suite"] == "village")
+    assert (village["worse"], village["better"]) == (0, village["samples"])
+    assert told["comparison"]["artifact"]["digest"].startswith("sha256:")
+    assert told["measured"]["samples"]["digest"] != told["baseline"]["samples"]["digest"]
+
+
+def test_the_verdict_holds_for_both_digests(scored: Object, village: Object) -> None:
+    verdict, artifact = scored["status"]["verdict"], village["status"]["artifact"]
+    assert verdict["modelDigest"] == artifact["digest"]
+    assert verdict["baselineDigest"] == artifact["base"]["digest"]
+
+
+def test_each_model_was_asked_by_one_pod(kube: Kube, scored: Object) -> None:
+    pods = kube.list("pods", road.NAMESPACE, f"martlet.dev/name={NAME}")
+    stages = sorted(pod["metadata"]["labels"]["martlet.dev/stage"] for pod in pods)
+    assert stages == ["baseline", "compare", "evaluate", "preflight"]
