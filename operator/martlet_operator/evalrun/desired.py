@@ -16,6 +16,7 @@ from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, EvalRunSpec, Suite
 from martlet_api.references import ModelSource
 from martlet_operator.batch.kind import Pass, plan_of
 from martlet_operator.batch.output import output_plan
+from martlet_operator.engines.container import engine_container
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import (
     Inputs,
@@ -25,7 +26,6 @@ from martlet_operator.inputs.wanted import (
 )
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
-from martlet_operator.pods.engine import engine_container
 from martlet_operator.pods.stage import bringing, runtime_command
 from martlet_operator.pods.volumes import claim_of, claims_of, mounts, volumes
 from martlet_operator.settings import Settings

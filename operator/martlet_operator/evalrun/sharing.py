@@ -5,10 +5,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from martlet_api.evalrun import Comparison, EvalRunSpec, EvalRunStatus, Measured, Suite
+from martlet_operator.engines.container import engine_image
 from martlet_operator.evalrun.desired import input_of
 from martlet_operator.inputs.wanted import Inputs
 from martlet_operator.naming import digest_of
-from martlet_operator.pods.engine import engine_image
 from martlet_operator.settings import Images
 
 Object = dict[str, Any]
@@ -25,7 +25,7 @@ def key(spec: EvalRunSpec, inputs: Inputs, images: Images) -> str:
         "suites": [_suite(suite, data.get(input_of(suite))) for suite in spec.suites],
         "generation": spec.generation.to_dict(),
         "engine": spec.engine.to_dict(),
-        "images": [engine_image(spec.pod, images), images.runtime],
+        "images": [engine_image(spec.engine, inputs.model, spec.pod, images), images.runtime],
     }
     return f"sha256:{digest_of(made)}"
 

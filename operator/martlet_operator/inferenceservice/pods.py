@@ -5,8 +5,8 @@ from typing import Any
 from martlet_api import labels
 from martlet_api.conditions import Reason
 from martlet_api.inferenceservice import Timings
+from martlet_operator.engines.container import CONTAINER as ENGINE
 from martlet_operator.pods import states
-from martlet_operator.pods.engine import CONTAINER as ENGINE
 from martlet_operator.pods.states import Trouble
 from martlet_operator.reconcile.snapshot import Snapshot
 

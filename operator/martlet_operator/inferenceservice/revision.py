@@ -6,11 +6,11 @@ from typing import Any
 from martlet_api import labels
 from martlet_api.contract import ENGINE_PORT, Plan, ServePlan
 from martlet_api.inferenceservice import InferenceServiceSpec
+from martlet_operator.engines.container import engine_container, engine_image
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.naming import owned_labels, revision_name
 from martlet_operator.pods.containers import pod_spec
-from martlet_operator.pods.engine import engine_container, engine_image
 from martlet_operator.pods.jobs import owner_reference
 from martlet_operator.pods.stage import bringing, cache_of
 from martlet_operator.pods.volumes import claims_of, mounts, volumes
@@ -44,7 +44,7 @@ def wanted(
         [item.model_dump(mode="json", exclude_none=True) for item in model.inputs()],
         spec.engine.model_dump(mode="json", exclude_defaults=True),
         spec.pod.model_dump(mode="json", exclude_defaults=True),
-        [settings.images.runtime, engine_image(spec.pod, settings.images)],
+        [settings.images.runtime, engine_image(spec.engine, model, spec.pod, settings.images)],
         spec.retry,
     ]
     return Wanted(revision_name(resource["metadata"]["name"], identity), model, cache)

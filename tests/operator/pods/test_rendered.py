@@ -28,8 +28,8 @@ from operator_builders import (
     with_artifact,
 )
 
+from martlet_operator.engines.container import probe_program
 from martlet_operator.inputs.cache import Cache
-from martlet_operator.pods.engine import lora_rank_limit, probe_program
 
 Object = dict[str, Any]
 
@@ -186,11 +186,6 @@ def test_accelerators_go_to_the_container_that_works_and_to_no_other(kind: str) 
         if "nvidia.com/gpu" in c.get("resources", {}).get("limits", {})
     ]
     assert asks == [{"FineTuneJob": "train", "EvalRun": "engine"}.get(kind, "quantize")]
-
-
-@pytest.mark.parametrize(("rank", "limit"), [(None, 8), (1, 8), (8, 8), (9, 16), (300, 320)])
-def test_the_limit_of_ranks_is_one_that_the_engine_takes(rank: int | None, limit: int) -> None:
-    assert lora_rank_limit(rank) == limit
 
 
 @pytest.mark.parametrize("kind", [*BATCH_KINDS, "InferenceService"])

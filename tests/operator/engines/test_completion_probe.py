@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from martlet_operator.pods.engine import probe_program
+from martlet_operator.engines.container import probe_program
 
 
 def probe(port: int) -> tuple[int, str]:

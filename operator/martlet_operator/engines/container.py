@@ -1,0 +1,87 @@
+"""The engine's container: the same for scoring and for serving."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from martlet_api.contract import ENGINE_PORT
+from martlet_api.engine import Engine
+from martlet_api.pods import PodSettings
+from martlet_operator.engines import vllm
+from martlet_operator.engines.dialect import EngineDialect, Launch
+from martlet_operator.inputs.models import KnownModel
+from martlet_operator.pods.containers import container, resources
+from martlet_operator.settings import Images
+
+Object = dict[str, Any]
+
+CONTAINER = "engine"
+DIALECTS: dict[str, EngineDialect] = {"vLLM": vllm.DIALECT}
+_START_LIMIT_SECONDS = 1800
+_PROBE_PERIOD = 2
+
+
+def engine_container(
+    engine: Engine,
+    model: KnownModel,
+    served_name: str,
+    pod: PodSettings,
+    images: Images,
+    mounted: list[Object],
+    *,
+    drain_seconds: int = 0,
+) -> Object:
+    """An engine on the model that the stage container laid out, on port 8080.
+
+    The startup probe asks for a real completion: vLLM's /health answers 200 even where the first
+    request will kill the engine.
+    """
+    launch = Launch(engine, model, served_name, pod, drain_seconds)
+    dialect = DIALECTS[engine.type]
+    return {
+        **container(
+            CONTAINER,
+            engine_image(engine, model, pod, images),
+            images.pull_policy,
+            list(dialect.command),
+            mounted,
+            env=dialect.environment(launch),
+            resources=resources(pod),
+        ),
+        "args": [*dialect.arguments(launch), *(engine.args or [])],
+        "ports": [{"name": "http", "containerPort": ENGINE_PORT}],
+        "startupProbe": _startup_probe(served_name),
+        "readinessProbe": {
+            "httpGet": {"path": "/health", "port": ENGINE_PORT},
+            "periodSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/health", "port": ENGINE_PORT},
+            "periodSeconds": 10,
+            "timeoutSeconds": 10,
+            "failureThreshold": 6,
+        },
+    }
+
+
+def engine_image(engine: Engine, model: KnownModel, pod: PodSettings, images: Images) -> str:
+    """The user's image, or ours for the engine and the accelerator."""
+    return pod.image or DIALECTS[engine.type].image(images, pod)
+
+
+@cache
+def probe_program() -> str:
+    """The text of the start-up probe, run by the image's own python without a shell."""
+    return files("martlet_operator.engines").joinpath("completion_probe.py").read_text()
+
+
+def _startup_probe(served_name: str) -> Object:
+    return {
+        "exec": {
+            "command": ["python3", "-IS", "-c", probe_program(), str(ENGINE_PORT), served_name]
+        },
+        "periodSeconds": _PROBE_PERIOD,
+        "timeoutSeconds": 30,
+        "failureThreshold": _START_LIMIT_SECONDS // _PROBE_PERIOD,
+    }

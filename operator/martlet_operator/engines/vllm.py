@@ -1,0 +1,56 @@
+"""vLLM: 0.32 on a CPU, 0.33 on an accelerator."""
+
+from martlet_api.contract import ENGINE_PORT, INPUTS_PATH
+from martlet_api.pods import PodSettings
+from martlet_operator.engines.dialect import EngineDialect, Launch
+from martlet_operator.pods.containers import offline
+from martlet_operator.settings import Images
+
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The values that vLLM's --max-lora-rank takes (vllm/config/lora.py, MaxLoRARanks)."""
+
+
+def image(images: Images, pod: PodSettings) -> str:
+    return images.vllm_cuda if pod.accelerator else images.vllm_cpu
+
+
+def arguments(launch: Launch) -> list[str]:
+    """An adapter is served over its base, under the served name."""
+    engine, model = launch.engine, launch.model
+    out = [
+        *("--model", f"{INPUTS_PATH}/model"),
+        *("--served-model-name", launch.base_name),
+        *("--host", "0.0.0.0"),  # noqa: S104 - the pod's own address
+        *("--port", str(ENGINE_PORT)),
+    ]
+    if engine.max_model_len:
+        out += ["--max-model-len", str(engine.max_model_len)]
+    if launch.accelerators > 1:
+        out += ["--tensor-parallel-size", str(launch.accelerators)]
+    if not launch.on_accelerator:
+        out += ["--enforce-eager"]
+    if model.is_adapter:
+        out += ["--enable-lora", "--lora-modules", f"{launch.served_name}={INPUTS_PATH}/adapter"]
+        out += ["--max-lora-rank", str(lora_rank_limit(model.lora_rank))]
+    return out
+
+
+def lora_rank_limit(rank: int | None) -> int:
+    """The smallest limit of vLLM's that holds the adapter's rank."""
+    return next(limit for limit in _LORA_RANKS if limit >= (rank or 8))
+
+
+def environment(launch: Launch) -> dict[str, str]:
+    """Nothing is fetched; on a CPU the cache of keys and values is bounded, and nothing is
+    compiled: a request for logprobs would want a C++ compiler, and kill the engine."""
+    cpu = {"VLLM_CPU_KVCACHE_SPACE": "1", "TORCHDYNAMO_DISABLE": "1"}
+    more = {} if launch.on_accelerator else cpu
+    return offline(VLLM_CACHE_ROOT="/tmp/vllm", **more)  # noqa: S108 - the pod's own
+
+
+DIALECT = EngineDialect(
+    image=image,
+    command=("python3", "-m", "vllm.entrypoints.openai.api_server"),
+    arguments=arguments,
+    environment=environment,
+)
