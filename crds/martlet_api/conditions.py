@@ -34,6 +34,9 @@ class Reason(StrEnum):
     EVALUATING = "Evaluating"
     QUANTIZING = "Quantizing"
     LOADING = "Loading"
+    CANARY_STEP = "CanaryStep"
+    BAKING = "Baking"
+    ROLLING_BACK = "RollingBack"
     RETRYING = "Retrying"
     UNSCHEDULABLE = "Unschedulable"
 

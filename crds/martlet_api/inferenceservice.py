@@ -1,10 +1,11 @@
 """InferenceService: serves a model over the OpenAI API, behind a gateway if asked."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from martlet_api.base import ApiModel, Digest, ObjectName, StatusModel, Text
+from martlet_api.base import ApiModel, Digest, ObjectName, StatusModel, Text, api_config
+from martlet_api.canary import Canary
 from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
 from martlet_api.references import ModelSource
@@ -43,6 +44,14 @@ class Endpoint(ApiModel):
 
 
 class InferenceServiceSpec(ApiModel):
+    model_config = api_config(
+        (
+            "!has(self.canary) || has(self.endpoint)",
+            "a canary needs spec.endpoint: it is the gateway that divides the requests; name one, "
+            "or remove spec.canary",
+        ),
+    )
+
     model: ModelSource
     gates: Annotated[
         list[ServiceGate],
@@ -58,9 +67,21 @@ class InferenceServiceSpec(ApiModel):
     replicas: Annotated[int, Field(ge=0, le=1024)] = 1
     pod: PodSettings = PodSettings()
     endpoint: Endpoint | None = None
+    canary: Annotated[
+        Canary | None,
+        Field(
+            description=(
+                "How another revision takes over. Left out: all requests change to it once it is "
+                "loaded."
+            )
+        ),
+    ] = None
     retry: Annotated[
         str,
-        Field(max_length=64, description="A new value resolves the model and tries once more."),
+        Field(
+            max_length=64,
+            description="A new value resolves the model, and tries what was rejected once more.",
+        ),
     ] = ""
 
 
@@ -71,19 +92,49 @@ class Address(StatusModel):
 
 
 class Revision(StatusModel):
-    """The pods of one model digest and one set of engine arguments."""
+    """The pods of one model digest and one set of engine arguments. ``weight`` is its share of the
+    requests in percent, as the gateway is asked for it."""
 
     revision: Annotated[str, Field(max_length=63)]
     digest: Digest
     ready_replicas: Count = 0
+    weight: Annotated[int, Field(ge=0, le=100)] | None = None
 
 
-class FailedRevision(StatusModel):
-    """A revision that could not be served; it is not tried again until ``spec.retry`` or what it
-    is made of changes."""
+class Failure(StatusModel):
+    """Why a canary goes back; one that was withdrawn had nothing wrong with it."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=2048)]
+    withdrawn: bool = False
+
+
+class CanaryRevision(Revision):
+    """A revision on its way. All that the operator must know to go on after a restart."""
+
+    state: Literal["Loading", "Stepping", "Promoting", "Baking", "RollingBack"]
+    step: Annotated[
+        Count,
+        Field(description="Of spec.canary.steps, from 1; 0 before them, one more after them."),
+    ] = 0
+    started_at: Time
+    since: Annotated[
+        Time | None, Field(description="When the gateway was seen to have its weight.")
+    ] = None
+    requests: Annotated[Count, Field(description="Answered by it in this step.")] = 0
+    unready_since: Time | None = None
+    exposed: Annotated[bool, Field(description="Whether it ever had requests.")] = False
+    failure: Failure | None = None
+
+
+class RejectedRevision(StatusModel):
+    """A revision that was given up. It is not tried again without a new ``spec.retry``; one that
+    had requests takes its digest along, so that no other revision of that model is tried either."""
 
     revision: Annotated[str, Field(max_length=63)]
     digest: Digest
+    pins: Literal["Digest", "Revision"]
+    retry: Annotated[str, Field(max_length=64)] = ""
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=2048)]
     at: Time
@@ -101,11 +152,15 @@ class Timings(StatusModel):
 class InferenceServiceStatus(RunStatus):
     address: Address | None = None
     cluster_address: Address | None = None
-    serving: Annotated[
-        Revision | None, Field(description="The revision that requests reach now.")
+    stable: Annotated[
+        Revision | None, Field(description="The revision that the others are measured against.")
     ] = None
-    next: Annotated[Revision | None, Field(description="The one being loaded, if any.")] = None
-    failed: FailedRevision | None = None
+    canary: Annotated[
+        CanaryRevision | None, Field(description="The one that is to take over, if any.")
+    ] = None
+    rejected: Annotated[
+        list[RejectedRevision] | None, Field(max_length=10, description="The newest first.")
+    ] = None
     timings: Timings | None = None
     replicas: Count | None = None
     selector: Text | None = None
@@ -124,8 +179,10 @@ class InferenceService(ApiModel):
     }
     columns: ClassVar[tuple[tuple[str, str, str], ...]] = (
         ("Phase", "string", ".status.phase"),
-        ("Revision", "string", ".status.serving.revision"),
-        ("Ready", "integer", ".status.serving.readyReplicas"),
+        ("Stable", "string", ".status.stable.revision"),
+        ("Ready", "integer", ".status.stable.readyReplicas"),
+        ("Canary", "string", ".status.canary.revision"),
+        ("Weight", "integer", ".status.canary.weight"),
         ("URL", "string", ".status.address.url"),
         ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
     )

@@ -55,6 +55,7 @@ def objects(
     spec: InferenceServiceSpec,
     want: Wanted,
     settings: Settings,
+    replicas: int,
     live: Object | None = None,
 ) -> list[Object]:
     """Plan, Deployment and Service of the revision. A ``live`` Deployment keeps the cache that it
@@ -63,7 +64,7 @@ def objects(
         want = replace(want, cache=cache_of(live["spec"]["template"]["spec"]))
     return [
         _plan_map(resource, spec, want),
-        _deployment(resource, spec, want, settings),
+        _deployment(resource, spec, want, settings, replicas),
         service(resource, want.name, want.name),
     ]
 
@@ -116,7 +117,7 @@ def _plan_map(resource: Object, spec: InferenceServiceSpec, want: Wanted) -> Obj
 
 
 def _deployment(
-    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings
+    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings, replicas: int
 ) -> Object:
     about = metadata(resource, want.name, revision=want.name)
     return {
@@ -124,7 +125,7 @@ def _deployment(
         "kind": "Deployment",
         "metadata": about,
         "spec": {
-            "replicas": spec.replicas,
+            "replicas": replicas,
             "selector": {"matchLabels": selector(resource, want.name)},
             "strategy": {
                 "type": "RollingUpdate",

@@ -111,8 +111,17 @@ class Reconciler:
             if live is None:
                 await self._check_free(desired)
             await self._apply(desired, live)
+        for name, count in decision.replicas.items():
+            await self._scale(snapshot.owned_object("Deployment", name), count)
         for stale in pruned(decision, snapshot.owned):
             await self._client.delete(stale)
+
+    async def _scale(self, live: Object | None, count: int) -> None:
+        if live is None or live["spec"].get("replicas") == count:
+            return
+        metadata = live["metadata"]
+        patch = {"spec": {"replicas": count}}
+        await self._client.merge("Deployment", metadata["namespace"], metadata["name"], patch)
 
     async def _apply(self, desired: Object, live: Object | None) -> None:
         try:

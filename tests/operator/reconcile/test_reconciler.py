@@ -152,7 +152,7 @@ def test_the_chain_of_digests_holds(road: FakeClient) -> None:
     }
     small = road.one("QuantizedModel", "small")["status"]["artifact"]["digest"]
     assert road.one("EvalRun", "gate")["status"]["verdict"]["modelDigest"] == small
-    assert road.one("InferenceService", "serve")["status"]["serving"]["digest"] == small
+    assert road.one("InferenceService", "serve")["status"]["stable"]["digest"] == small
 
 
 def test_each_object_is_made_once(road: FakeClient) -> None:

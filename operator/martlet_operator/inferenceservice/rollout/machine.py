@@ -172,7 +172,9 @@ def _weighed(spec: Canary | None, replicas: int, rollout: Rollout, seen: Seen) -
     ready = seen.ready.get(rollout.revision, 0)
     enough = ready >= pods_of(asked, replicas)
     weight = weight_of(rollout, seen, asked if enough or asked < rollout.weight else rollout.weight)
-    return rollout if weight == rollout.weight else replace(rollout, weight=weight, since=None)
+    if weight == rollout.weight:
+        return rollout
+    return replace(rollout, weight=weight, since=None, exposed=rollout.exposed or weight > 0)
 
 
 def _asked(spec: Canary | None, rollout: Rollout) -> int:

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from martlet_api.canary import Canary
 from martlet_operator.inferenceservice.rollout.state import Rollout, Seen
 
 
@@ -25,3 +26,11 @@ def weights(rollout: Rollout) -> dict[str, int]:
     if rollout.stable is None:
         return {rollout.revision: 100}
     return {rollout.stable: 100 - rollout.weight, rollout.revision: rollout.weight}
+
+
+def replicas(spec: Canary | None, wanted: int, rollout: Rollout) -> dict[str, int]:
+    """Pods of each revision: the stable one keeps all of them, so that going back needs none."""
+    steps = spec.steps if spec and rollout.stable else []
+    full = rollout.step >= len(steps)
+    own = wanted if full else pods_of(steps[rollout.step].weight, wanted)
+    return {rollout.revision: own, **({rollout.stable: wanted} if rollout.stable else {})}

@@ -37,7 +37,7 @@ class Rollout:
     ``step`` counts the steps from 0. ``weight`` is the canary's share in percent that the gateway
     is asked for; ``since`` is when the gateway was first seen to have it, None until then.
     ``requests`` were answered by the canary in this step. ``unready_since`` is when its last pod
-    ceased to be ready after it had been.
+    ceased to be ready after it had been. ``exposed`` says whether it ever had requests.
     """
 
     revision: str
@@ -50,6 +50,7 @@ class Rollout:
     since: datetime | None = None
     requests: int = 0
     unready_since: datetime | None = None
+    exposed: bool = False
     failure: Failure | None = None
 
 

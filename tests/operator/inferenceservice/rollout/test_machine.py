@@ -37,9 +37,8 @@ def at(seconds: float) -> datetime:
 
 
 def rollout(state: State = "Loading", **parts: Any) -> Rollout:
-    return Rollout(
-        **{"revision": NEW, "digest": "d", "stable": OLD, "started_at": START, **parts}, state=state
-    )
+    told = {"revision": NEW, "digest": "d", "stable": OLD, "started_at": START, **parts}
+    return Rollout(**told, state=state, exposed=told.get("weight", 0) > 0)
 
 
 def seen(
