@@ -39,6 +39,7 @@ class Reason(StrEnum):
     ROLLING_BACK = "RollingBack"
     RETRYING = "Retrying"
     UNSCHEDULABLE = "Unschedulable"
+    NO_ROOM = "NoRoom"
 
     # Held by a person.
     SUSPENDED = "Suspended"

@@ -43,6 +43,21 @@ class Endpoint(ApiModel):
     hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=16)]
 
 
+class Rollout(ApiModel):
+    """Where the pods of another revision find room."""
+
+    strategy: Annotated[
+        Literal["Auto", "Surge", "Replace"],
+        Field(
+            description=(
+                "Surge: beside those that serve, which takes twice the accelerators for a while. "
+                "Replace: in their place, all but one, which halves what can be served meanwhile. "
+                "Auto: as many beside them as there are accelerators free, the others in place."
+            )
+        ),
+    ] = "Auto"
+
+
 class InferenceServiceSpec(ApiModel):
     model_config = api_config(
         (
@@ -67,6 +82,7 @@ class InferenceServiceSpec(ApiModel):
     replicas: Annotated[int, Field(ge=0, le=1024)] = 1
     pod: PodSettings = PodSettings()
     endpoint: Endpoint | None = None
+    rollout: Rollout = Rollout()
     canary: Annotated[
         Canary | None,
         Field(
@@ -124,6 +140,15 @@ class CanaryRevision(Revision):
     requests: Annotated[Count, Field(description="Answered by it in this step.")] = 0
     unready_since: Time | None = None
     exposed: Annotated[bool, Field(description="Whether it ever had requests.")] = False
+    spare: Annotated[
+        Count | None,
+        Field(
+            description=(
+                "Pods that had room beside the stable revision's when this one began; left out: "
+                "enough for all."
+            )
+        ),
+    ] = None
     failure: Failure | None = None
 
 

@@ -9,7 +9,7 @@ from martlet_api.inferenceservice import InferenceServiceSpec, InferenceServiceS
 from martlet_operator.batch.run import with_ready
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inferenceservice import pods, revision, route
-from martlet_operator.inferenceservice.rollout import machine, records, shares, telling
+from martlet_operator.inferenceservice.rollout import machine, planner, records, shares, telling
 from martlet_operator.inferenceservice.rollout.state import Candidate, Failure, Rollout, Seen, Turn
 from martlet_operator.reconcile.decision import Decision, keep_revisions, keep_run
 from martlet_operator.reconcile.snapshot import Snapshot
@@ -51,8 +51,8 @@ class Service:
     ) -> Decision:
         """Brings a rollout forward, or begins one, or lets serve what serves."""
         rollout = self._rollout(want, held)
-        if rollout is None:
-            return self._settled(want, held)
+        if not isinstance(rollout, Rollout):
+            return self._settled(want, rollout or held)
         seen = self._seen(rollout, want, held, barred)
         turn = self._turn(rollout, seen)
         if turn.rollout:
@@ -60,12 +60,17 @@ class Service:
         told = self._end(rollout, turn)
         return replace(self._settled(want, told or held), again_after=_SOON_SECONDS)
 
-    def _rollout(self, want: revision.Wanted | None, held: Ready | None) -> Rollout | None:
-        """What is on its way, or may begin now."""
+    def _rollout(self, want: revision.Wanted | None, held: Ready | None) -> Rollout | Ready | None:
+        """What is on its way, or may begin now, or why it may not."""
         found = records.rollout_of(self.status)
         if found or want is None or held or want.name == self.stable:
             return found
-        return records.begin(Candidate(want.name, want.model.digest), self.stable, self.now)
+        free = self.snapshot.free_pods if self.stable else None
+        room = planner.spare(self.spec.rollout.strategy, self.spec.replicas, free)
+        if isinstance(room, Ready):
+            return room
+        candidate = Candidate(want.name, want.model.digest)
+        return records.begin(candidate, self.stable, self.now, room)
 
     def _seen(
         self,

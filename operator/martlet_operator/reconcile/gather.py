@@ -9,6 +9,7 @@ from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
+from martlet_operator.cluster.room import Room
 from martlet_operator.inputs.cache import ENABLED, cache_of
 from martlet_operator.inputs.references import MODEL_FIELDS, reference_of
 from martlet_operator.naming import owner_selector
@@ -32,7 +33,7 @@ _REFERENCE_DEPTH = 32
 
 
 async def gather(
-    client: Client, key: Key, resource: Object, accelerators: Accelerators
+    client: Client, key: Key, resource: Object, accelerators: Accelerators, room: Room
 ) -> Snapshot:
     """The snapshot of one resource. Reads happen side by side."""
     selector = owner_selector(key.kind, key.name)
@@ -48,8 +49,9 @@ async def gather(
         client.list("PersistentVolumeClaim", key.namespace, f"{labels.CACHE}={ENABLED}"),
         _peers(client, key),
     )
+    free = await room.free_pods(client, resource)
     cache = cache_of(claims)
-    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache, peers)
+    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache, peers, free)
 
 
 async def _peers(client: Client, key: Key) -> list[Object]:

@@ -15,6 +15,7 @@ from martlet_operator.cluster import events
 from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import Applier
 from martlet_operator.cluster.client import Client
+from martlet_operator.cluster.room import Room
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
 from martlet_operator.pods.cache_use import CacheCount
@@ -42,7 +43,7 @@ class Reconciler:
         self._client, self._settings, self._dependents = client, settings, dependents
         self._applier = Applier(client)
         self._phases = metrics.PhaseCount()
-        self._accelerators = Accelerators()
+        self._accelerators, self._room = Accelerators(), Room()
         self._caches = CacheCount(datetime.now(UTC))
 
     async def reconcile(self, key: Key) -> float | None:
@@ -72,7 +73,7 @@ class Reconciler:
             self._phases.set(*key, None)
             return None
         self._dependents.names(key, direct_references(resource))
-        snapshot = await gather(self._client, key, resource, self._accelerators)
+        snapshot = await gather(self._client, key, resource, self._accelerators, self._room)
         self._caches.note(snapshot.pods, snapshot.cache)
         decision = self._decide(key, snapshot)
         try:

@@ -18,7 +18,8 @@ class Snapshot:
     that should have pods and have none. ``accelerator_memory`` is in bytes, of the smallest
     accelerator that the resource's pods may get; None where no node tells it. ``cache`` is
     the namespace's, if it has one. ``peers`` are the other resources of its kind there, where
-    they may have done the same work.
+    they may have done the same work. ``free_pods`` is for how many more pods of a service there are
+    accelerators; None where that is not known or none are needed.
     """
 
     resource: Object
@@ -30,6 +31,7 @@ class Snapshot:
     accelerator_memory: int | None = None
     cache: Cache | None = None
     peers: list[Object] = field(default_factory=list)
+    free_pods: int | None = None
 
     @property
     def namespace(self) -> str:

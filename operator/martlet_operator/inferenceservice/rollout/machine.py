@@ -139,7 +139,7 @@ def _may_go_on(
         return False
     if rollout.state == "Loading":
         first = spec.steps[0].weight if spec else 100
-        return seen.ready.get(rollout.revision, 0) >= pods_of(first, replicas)
+        return seen.ready.get(rollout.revision, 0) >= pods_of(first, replicas, rollout.spare)
     if rollout.state == "Promoting":
         return rollout.weight == 100 and rollout.since is not None
     return rollout.state == "Stepping" and _is_step_done(spec, rollout, seen, now)
@@ -170,7 +170,7 @@ def _weighed(spec: Canary | None, replicas: int, rollout: Rollout, seen: Seen) -
     """The weight that the state asks for, once there are pods that carry it."""
     asked = _asked(spec, rollout)
     ready = seen.ready.get(rollout.revision, 0)
-    enough = ready >= pods_of(asked, replicas)
+    enough = ready >= pods_of(asked, replicas, rollout.spare)
     weight = weight_of(rollout, seen, asked if enough or asked < rollout.weight else rollout.weight)
     if weight == rollout.weight:
         return rollout

@@ -33,6 +33,7 @@ def rollout_of(status: InferenceServiceStatus) -> Rollout | None:
         requests=told.requests,
         unready_since=_time(told.unready_since),
         exposed=told.exposed,
+        spare=told.spare,
         failure=_failure(told.failure),
     )
 
@@ -53,6 +54,7 @@ def told(rollout: Rollout | None, ready: int) -> CanaryRevision | None:
         requests=rollout.requests,
         unready_since=rollout.unready_since and timestamp(rollout.unready_since),
         exposed=rollout.exposed,
+        spare=rollout.spare,
         failure=failure
         and ToldFailure(
             reason=failure.reason, message=failure.message[:_MESSAGE], withdrawn=failure.withdrawn
@@ -60,8 +62,10 @@ def told(rollout: Rollout | None, ready: int) -> CanaryRevision | None:
     )
 
 
-def begin(candidate: Candidate, stable: str | None, now: datetime) -> Rollout:
-    return Rollout(candidate.revision, candidate.digest, stable, started_at=now)
+def begin(
+    candidate: Candidate, stable: str | None, now: datetime, spare: int | None = None
+) -> Rollout:
+    return Rollout(candidate.revision, candidate.digest, stable, started_at=now, spare=spare)
 
 
 def rejection(rollout: Rollout, failure: Failure, retry: str, now: datetime) -> RejectedRevision:

@@ -6,9 +6,23 @@ from martlet_api.canary import Canary
 from martlet_operator.inferenceservice.rollout.state import Rollout, Seen
 
 
-def pods_of(weight: int, replicas: int) -> int:
-    """Pods that carry ``weight`` percent at the load that a pod has otherwise; one at least."""
-    return max(1, ceil(replicas * weight / 100))
+def pods_of(weight: int, wanted: int, spare: int | None = None) -> int:
+    """Pods that carry ``weight`` percent at the load that a pod has otherwise; one at least. Where
+    only ``spare`` pods have room beside the ``wanted`` ones, one of the stable revision's stays."""
+    most = wanted if spare is None else min(wanted, wanted + spare - 1)
+    return max(1, min(most, ceil(wanted * weight / 100)))
+
+
+def replicas(spec: Canary | None, wanted: int, rollout: Rollout) -> dict[str, int]:
+    """Pods of each revision. The stable one keeps all of them where there is room for both, so that
+    going back needs none."""
+    if rollout.stable is None:
+        return {rollout.revision: wanted}
+    steps = spec.steps if spec else []
+    weight = steps[rollout.step].weight if rollout.step < len(steps) else 100
+    own = pods_of(weight, wanted, rollout.spare)
+    left = wanted if rollout.spare is None else min(wanted, wanted + rollout.spare - own)
+    return {rollout.revision: own, rollout.stable: left}
 
 
 def weight_of(rollout: Rollout, seen: Seen, asked: int) -> int:
@@ -26,11 +40,3 @@ def weights(rollout: Rollout) -> dict[str, int]:
     if rollout.stable is None:
         return {rollout.revision: 100}
     return {rollout.stable: 100 - rollout.weight, rollout.revision: rollout.weight}
-
-
-def replicas(spec: Canary | None, wanted: int, rollout: Rollout) -> dict[str, int]:
-    """Pods of each revision: the stable one keeps all of them, so that going back needs none."""
-    steps = spec.steps if spec and rollout.stable else []
-    full = rollout.step >= len(steps)
-    own = wanted if full else pods_of(steps[rollout.step].weight, wanted)
-    return {rollout.revision: own, **({rollout.stable: wanted} if rollout.stable else {})}

@@ -6,6 +6,7 @@ from martlet_api.canary import seconds
 from martlet_api.conditions import Reason
 from martlet_api.inferenceservice import InferenceServiceSpec, RejectedRevision
 from martlet_operator.conditions.fold import Ready
+from martlet_operator.inferenceservice.rollout import planner
 from martlet_operator.inferenceservice.rollout.state import Rollout, Seen
 
 
@@ -38,7 +39,9 @@ def rolling(spec: InferenceServiceSpec, rollout: Rollout, seen: Seen, now: datet
         return Ready("Unknown", Reason.BAKING, _baking(spec, rollout, now))
     if rollout.weight == 100:
         return Ready("Unknown", Reason.LOADING, "Waits for the gateway to take the route.")
-    return Ready("Unknown", Reason.LOADING, f"Revision {rollout.revision} loads.")
+    price = planner.cost(spec.replicas, rollout.spare)
+    loads = f"Revision {rollout.revision} loads."
+    return Ready("Unknown", Reason.LOADING, f"{loads} {price}" if price else loads)
 
 
 def _step(spec: InferenceServiceSpec, rollout: Rollout, seen: Seen, now: datetime) -> str:
