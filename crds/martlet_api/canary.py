@@ -37,6 +37,117 @@ class CanaryStep(ApiModel):
     ] = 0
 
 
+Metric = Literal[
+    "ErrorRate",
+    "TimeToFirstToken",
+    "InterTokenLatency",
+    "EndToEndLatency",
+    "Throughput",
+    "PromQL",
+]
+LATENCIES = ("TimeToFirstToken", "InterTokenLatency", "EndToEndLatency")
+_LATENCIES = ", ".join(f"'{name}'" for name in LATENCIES)
+
+
+class Guard(ApiModel):
+    """What the canary must not be worse in than the stable revision. Both are watched at the same
+    time; docs/canary.md says how it is judged."""
+
+    model_config = api_config(
+        (
+            "has(self.tolerance) || has(self.margin) || has(self.slo)",
+            "set tolerance, margin or slo: without one no amount of requests shows anything",
+        ),
+        (
+            "!has(self.margin) || self.metric == 'ErrorRate'",
+            "margin belongs to metric ErrorRate; use tolerance",
+        ),
+        (
+            "(self.metric == 'PromQL') == has(self.query)",
+            "query belongs to metric PromQL, and PromQL needs one",
+        ),
+        (
+            "self.metric != 'PromQL' || has(self.name)",
+            "metric PromQL needs a name for the guard",
+        ),
+        (
+            "!has(self.direction) || self.metric == 'PromQL'",
+            "direction belongs to metric PromQL: of the others it is known; remove it",
+        ),
+        (
+            f"!has(self.quantile) || (has(self.slo) && self.metric in [{_LATENCIES}])",
+            "quantile belongs to the slo of a latency; remove it",
+        ),
+    )
+
+    metric: Metric
+    name: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9_]*$",
+            description="The metric where left out.",
+        ),
+    ] = None
+    tolerance: Annotated[
+        float | None,
+        Field(
+            gt=1,
+            le=100,
+            description=(
+                "How many times worse it may be: of ErrorRate the share of failed requests, of a "
+                "latency the time of each request, of others the value."
+            ),
+        ),
+    ] = None
+    margin: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="How much greater the share of failed requests may be; either suffices.",
+        ),
+    ] = None
+    slo: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description=(
+                "What it must keep whatever the stable revision does: the share of failed requests "
+                "at most; seconds that quantile of the requests take at most; the value itself."
+            ),
+        ),
+    ] = None
+    quantile: Annotated[
+        float | None, Field(gt=0, lt=1, description="Of requests that keep slo; 0.95 if left out.")
+    ] = None
+    query: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=4096,
+            description=(
+                "Gives one number at each time. {{revision}} and {{namespace}} are put in, for the "
+                "canary and for the stable revision in turn. It must not look further back than a "
+                "minute."
+            ),
+        ),
+    ] = None
+    direction: Annotated[
+        Literal["LowerIsBetter", "HigherIsBetter"] | None,
+        Field(description="Of a query's number; LowerIsBetter if left out."),
+    ] = None
+    critical: Annotated[
+        bool, Field(description="Given twice the part of alpha of another: it decides sooner.")
+    ] = False
+
+    @property
+    def title(self) -> str:
+        """By which it is known among the guards."""
+        return self.name or self.metric
+
+
 class Canary(ApiModel):
     """The steps of a rollout. Only a guard that fails rolls back; what cannot be told yet holds the
     weight, and ``onInconclusive`` decides at ``maxDuration``."""
@@ -48,9 +159,19 @@ class Canary(ApiModel):
             "steps must rise: each weight must be over the one before; sort them, and remove what "
             "is there twice",
         ),
+        (
+            "self.guards.all(g, self.guards.exists_one(h, (has(h.name) ? h.name : h.metric) == "
+            "(has(g.name) ? g.name : g.metric)))",
+            "two guards have the same name: give one of them a name of its own",
+        ),
     )
 
     steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=16)]
+    guards: Annotated[list[Guard], Field(max_length=8)] = []
+    warm_up: Annotated[
+        Duration,
+        Field(description="After its first requests, while nothing of the canary is judged."),
+    ] = "1m"
     on_inconclusive: Annotated[
         Literal["Hold", "Rollback"],
         Field(description="At maxDuration, where guards neither pass nor fail."),
