@@ -125,6 +125,20 @@ class Failure(StatusModel):
     withdrawn: bool = False
 
 
+class GuardEvidence(StatusModel):
+    """What a guard has seen. ``canary`` and ``stable`` are bad requests among all. ``to_fail`` and
+    ``to_pass`` are how far the evidence has come on either way: at 1 it is there. ``state`` is all
+    of it, to go on from after a restart."""
+
+    guard: Annotated[str, Field(max_length=80)]
+    verdict: Annotated[str, Field(max_length=16)]
+    canary: Annotated[str | None, Field(max_length=64)] = None
+    stable: Annotated[str | None, Field(max_length=64)] = None
+    to_fail: float = 0
+    to_pass: float = 0
+    state: Annotated[str, Field(max_length=16384)]
+
+
 class CanaryRevision(Revision):
     """A revision on its way. All that the operator must know to go on after a restart."""
 
@@ -139,7 +153,10 @@ class CanaryRevision(Revision):
     ] = None
     requests: Annotated[Count, Field(description="Answered by it in this step.")] = 0
     unready_since: Time | None = None
-    exposed: Annotated[bool, Field(description="Whether it ever had requests.")] = False
+    exposed_at: Annotated[
+        Time | None, Field(description="When it was first given requests, if it ever was.")
+    ] = None
+    evidence: Annotated[list[GuardEvidence], Field(max_length=16)] = []
     spare: Annotated[
         Count | None,
         Field(

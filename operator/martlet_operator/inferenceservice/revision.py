@@ -133,7 +133,7 @@ def _deployment(
             },
             "revisionHistoryLimit": 1,
             "template": {
-                "metadata": {"labels": about["labels"]},
+                "metadata": {"labels": {**about["labels"], labels.ENGINE: spec.engine.type}},
                 "spec": _pod(resource, spec, want, settings),
             },
         },

@@ -9,7 +9,15 @@ from martlet_api.inferenceservice import InferenceServiceSpec, InferenceServiceS
 from martlet_operator.batch.run import with_ready
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inferenceservice import pods, revision, route
-from martlet_operator.inferenceservice.rollout import machine, planner, records, shares, telling
+from martlet_operator.inferenceservice.rollout import (
+    guarding,
+    machine,
+    planner,
+    records,
+    shares,
+    telling,
+)
+from martlet_operator.inferenceservice.rollout.guarding import Judged
 from martlet_operator.inferenceservice.rollout.state import Candidate, Failure, Rollout, Seen, Turn
 from martlet_operator.reconcile.decision import Decision, keep_revisions, keep_run
 from martlet_operator.reconcile.snapshot import Snapshot
@@ -53,10 +61,11 @@ class Service:
         rollout = self._rollout(want, held)
         if not isinstance(rollout, Rollout):
             return self._settled(want, rollout or held)
-        seen = self._seen(rollout, want, held, barred)
+        judged = self._judged(rollout)
+        seen = self._seen(rollout, judged, want, held, barred)
         turn = self._turn(rollout, seen)
         if turn.rollout:
-            return self._rolling(want, turn.rollout, seen)
+            return self._rolling(want, turn.rollout, seen, judged)
         told = self._end(rollout, turn)
         return replace(self._settled(want, told or held), again_after=_SOON_SECONDS)
 
@@ -72,15 +81,20 @@ class Service:
         candidate = Candidate(want.name, want.model.digest)
         return records.begin(candidate, self.stable, self.now, room)
 
+    def _judged(self, rollout: Rollout) -> Judged:
+        former = self.status.canary.evidence if self.status.canary else []
+        return guarding.judged(self.spec.canary, rollout, former, self.snapshot.watched)
+
     def _seen(
         self,
         rollout: Rollout,
+        judged: Judged,
         want: revision.Wanted | None,
         held: Ready | None,
         barred: Failure | None,
     ) -> Seen:
         own = pods.of_revision(self.snapshot, rollout.revision)
-        trouble = pods.fatal(own, serves=rollout.exposed)
+        trouble = pods.fatal(own, serves=rollout.exposed_at is not None)
         arms = shares.weights(rollout)
         return Seen(
             wanted=Candidate(want.name, want.model.digest) if want else None,
@@ -89,6 +103,8 @@ class Service:
             trouble=Failure(trouble.reason, trouble.message) if trouble else None,
             held=held,
             barred=barred,
+            requests=judged.requests,
+            verdicts=judged.verdicts,
         )
 
     def _turn(self, rollout: Rollout, seen: Seen) -> Turn:
@@ -109,13 +125,15 @@ class Service:
         self.status = self.status.model_copy(update=update)
         return told
 
-    def _rolling(self, want: revision.Wanted | None, rollout: Rollout, seen: Seen) -> Decision:
+    def _rolling(
+        self, want: revision.Wanted | None, rollout: Rollout, seen: Seen, judged: Judged
+    ) -> Decision:
         """A rollout is on its way."""
         ready = telling.rolling(self.spec, rollout, seen, self.now)
         trouble = pods.passing(self.snapshot, rollout.revision)
         if rollout.state == "Loading" and trouble and not seen.held:
             ready = Ready("False", trouble.reason, trouble.message)
-        canary = records.told(rollout, seen.ready.get(rollout.revision, 0))
+        canary = records.told(rollout, seen.ready.get(rollout.revision, 0), judged.evidence)
         self.status = self.status.model_copy(update={"canary": canary})
         weights = shares.weights(rollout)
         inside = rollout.revision if rollout.weight == 100 else rollout.stable

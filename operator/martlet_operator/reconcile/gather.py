@@ -16,6 +16,7 @@ from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
+from martlet_operator.reconcile.watching import Watch
 
 Object = dict[str, Any]
 Reference = tuple[str, str]
@@ -33,7 +34,12 @@ _REFERENCE_DEPTH = 32
 
 
 async def gather(
-    client: Client, key: Key, resource: Object, accelerators: Accelerators, room: Room
+    client: Client,
+    key: Key,
+    resource: Object,
+    accelerators: Accelerators,
+    room: Room,
+    watch: Watch,
 ) -> Snapshot:
     """The snapshot of one resource. Reads happen side by side."""
     selector = owner_selector(key.kind, key.name)
@@ -50,8 +56,20 @@ async def gather(
         _peers(client, key),
     )
     free = await room.free_pods(client, resource)
-    cache = cache_of(claims)
-    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache, peers, free)
+    watched = await watch.look(key, resource, pods)
+    return Snapshot(
+        resource,
+        references,
+        owned,
+        pods,
+        pages,
+        warnings,
+        memory,
+        cache_of(claims),
+        peers,
+        free,
+        watched,
+    )
 
 
 async def _peers(client: Client, key: Key) -> list[Object]:

@@ -25,6 +25,7 @@ from martlet_operator.reconcile.dependents import Dependents
 from martlet_operator.reconcile.gather import direct_references, gather
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
+from martlet_operator.reconcile.watching import Watch
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -44,6 +45,7 @@ class Reconciler:
         self._applier = Applier(client)
         self._phases = metrics.PhaseCount()
         self._accelerators, self._room = Accelerators(), Room()
+        self._watch = Watch(settings.prometheus)
         self._caches = CacheCount(datetime.now(UTC))
 
     async def reconcile(self, key: Key) -> float | None:
@@ -70,10 +72,13 @@ class Reconciler:
         if resource is None or "deletionTimestamp" in resource["metadata"]:
             # What it owns has an owner reference: the garbage collector takes it.
             self._dependents.forget(key)
+            self._watch.forget(key)
             self._phases.set(*key, None)
             return None
         self._dependents.names(key, direct_references(resource))
-        snapshot = await gather(self._client, key, resource, self._accelerators, self._room)
+        snapshot = await gather(
+            self._client, key, resource, self._accelerators, self._room, self._watch
+        )
         self._caches.note(snapshot.pods, snapshot.cache)
         decision = self._decide(key, snapshot)
         try:

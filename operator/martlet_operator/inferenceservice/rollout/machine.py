@@ -124,7 +124,7 @@ def _forward(
         return Turn(None, "Promoted")
     if _may_go_on(spec, replicas, rollout, seen, now):
         rollout = _next(spec, rollout)
-    return Turn(_weighed(spec, replicas, rollout, seen))
+    return Turn(_weighed(spec, replicas, rollout, seen, now))
 
 
 def _is_baked(spec: Canary | None, rollout: Rollout, now: datetime) -> bool:
@@ -166,7 +166,9 @@ def _next(spec: Canary | None, rollout: Rollout) -> Rollout:
     return replace(fresh, state="Stepping" if step < steps else "Promoting", step=step)
 
 
-def _weighed(spec: Canary | None, replicas: int, rollout: Rollout, seen: Seen) -> Rollout:
+def _weighed(
+    spec: Canary | None, replicas: int, rollout: Rollout, seen: Seen, now: datetime
+) -> Rollout:
     """The weight that the state asks for, once there are pods that carry it."""
     asked = _asked(spec, rollout)
     ready = seen.ready.get(rollout.revision, 0)
@@ -174,7 +176,8 @@ def _weighed(spec: Canary | None, replicas: int, rollout: Rollout, seen: Seen) -
     weight = weight_of(rollout, seen, asked if enough or asked < rollout.weight else rollout.weight)
     if weight == rollout.weight:
         return rollout
-    return replace(rollout, weight=weight, since=None, exposed=rollout.exposed or weight > 0)
+    exposed_at = rollout.exposed_at or (now if weight else None)
+    return replace(rollout, weight=weight, since=None, exposed_at=exposed_at)
 
 
 def _asked(spec: Canary | None, rollout: Rollout) -> int:

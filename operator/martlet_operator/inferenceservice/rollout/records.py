@@ -5,6 +5,7 @@ from datetime import datetime
 from martlet_api.conditions import Reason
 from martlet_api.inferenceservice import (
     CanaryRevision,
+    GuardEvidence,
     InferenceServiceStatus,
     RejectedRevision,
 )
@@ -32,15 +33,13 @@ def rollout_of(status: InferenceServiceStatus) -> Rollout | None:
         since=_time(told.since),
         requests=told.requests,
         unready_since=_time(told.unready_since),
-        exposed=told.exposed,
+        exposed_at=_time(told.exposed_at),
         spare=told.spare,
         failure=_failure(told.failure),
     )
 
 
-def told(rollout: Rollout | None, ready: int) -> CanaryRevision | None:
-    if rollout is None:
-        return None
+def told(rollout: Rollout, ready: int, evidence: list[GuardEvidence]) -> CanaryRevision:
     failure = rollout.failure
     return CanaryRevision(
         revision=rollout.revision,
@@ -53,7 +52,8 @@ def told(rollout: Rollout | None, ready: int) -> CanaryRevision | None:
         since=rollout.since and timestamp(rollout.since),
         requests=rollout.requests,
         unready_since=rollout.unready_since and timestamp(rollout.unready_since),
-        exposed=rollout.exposed,
+        exposed_at=rollout.exposed_at and timestamp(rollout.exposed_at),
+        evidence=evidence,
         spare=rollout.spare,
         failure=failure
         and ToldFailure(
@@ -72,7 +72,7 @@ def rejection(rollout: Rollout, failure: Failure, retry: str, now: datetime) -> 
     return RejectedRevision(
         revision=rollout.revision,
         digest=rollout.digest,
-        pins="Digest" if rollout.exposed else "Revision",
+        pins="Digest" if rollout.exposed_at else "Revision",
         retry=retry,
         reason=failure.reason,
         message=failure.message[:_MESSAGE],

@@ -37,8 +37,9 @@ class Rollout:
     ``step`` counts the steps from 0. ``weight`` is the canary's share in percent that the gateway
     is asked for; ``since`` is when the gateway was first seen to have it, None until then.
     ``requests`` were answered by the canary in this step. ``unready_since`` is when its last pod
-    ceased to be ready after it had been. ``exposed`` says whether it ever had requests. ``spare``
-    is for how many pods there was room beside the stable one's when it began; None: for all.
+    ceased to be ready after it had been. ``exposed_at`` is when it was first given requests.
+    ``spare`` is for how many pods there was room beside the stable one's when it began; None: for
+    all.
     """
 
     revision: str
@@ -51,7 +52,7 @@ class Rollout:
     since: datetime | None = None
     requests: int = 0
     unready_since: datetime | None = None
-    exposed: bool = False
+    exposed_at: datetime | None = None
     spare: int | None = None
     failure: Failure | None = None
 

@@ -38,7 +38,7 @@ def at(seconds: float) -> datetime:
 
 def rollout(state: State = "Loading", **parts: Any) -> Rollout:
     told = {"revision": NEW, "digest": "d", "stable": OLD, "started_at": START, **parts}
-    return Rollout(**told, state=state, exposed=told.get("weight", 0) > 0)
+    return Rollout(**told, state=state, exposed_at=START if told.get("weight") else None)
 
 
 def seen(
