@@ -26,8 +26,8 @@ file that may hold any of the others)."""
 _RESERVED = ", ".join(f"'{name}'" for name in RESERVED_ARGS)
 
 
-class Engine(ApiModel):
-    """vLLM and its arguments."""
+class EngineSettings(ApiModel):
+    """The engine's arguments."""
 
     model_config = api_config(
         (
@@ -40,7 +40,6 @@ class Engine(ApiModel):
         )
     )
 
-    type: Literal["vLLM"] = "vLLM"
     max_model_len: Annotated[
         int | None,
         Field(ge=16, le=10_485_760, description="Tokens; the model's own where left out."),
@@ -49,3 +48,9 @@ class Engine(ApiModel):
         list[Annotated[str, Field(min_length=1, max_length=512)]] | None,
         Field(max_length=64, description="Further arguments of the engine, one item a word."),
     ] = None
+
+
+class Engine(EngineSettings):
+    """vLLM and its arguments."""
+
+    type: Literal["vLLM"] = "vLLM"

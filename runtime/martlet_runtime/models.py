@@ -9,6 +9,7 @@ from martlet_runtime.errors import UserError
 
 ADAPTER_CONFIG = "adapter_config.json"
 CONFIG = "config.json"
+CHAT_TEMPLATE, TOKENIZER_CONFIG = "chat_template.jinja", "tokenizer_config.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -22,6 +23,15 @@ def check(files: list[str], uri: str) -> None:
     pickles = [name for name in names if name.endswith(_PICKLES)]
     found = f" It has {pickles[0]}, which may hold code and is not loaded." if pickles else ""
     raise _invalid(f"{uri} has no weights as safetensors.{found}")
+
+
+def has_chat_template(folder: Path) -> bool:
+    """Whether its tokenizer has one: in a file of its own, as transformers writes it today, or in
+    the tokenizer's configuration, as it did."""
+    if (folder / CHAT_TEMPLATE).is_file():
+        return True
+    path = folder / TOKENIZER_CONFIG
+    return path.is_file() and bool(json.loads(path.read_text()).get("chat_template"))
 
 
 def _invalid(text: str) -> UserError:

@@ -5,6 +5,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from operator_builders import (
     said,
     stage_job,
     started,
+    went_well,
     with_artifact,
 )
 
@@ -65,6 +67,12 @@ def batch(kind: str, **spec: Any) -> list[Object]:
     return locked(resource(kind, **spec))[2].desired
 
 
+def verifying(**spec: Any) -> list[Object]:
+    """What a QuantizedModel wants of the cluster once its ladder is done."""
+    live, run, _ = locked(resource("QuantizedModel", **spec))
+    return decide(live, **went_well(live, run, ("quantize",))).desired
+
+
 CACHE = Cache("shared", 1 << 40)
 
 
@@ -90,6 +98,9 @@ RENDERED = {
     ),
     "evaluate": lambda: batch("EvalRun"),
     "quantize": lambda: batch("QuantizedModel"),
+    "verify": lambda: verifying(
+        verification={"maxModelLen": 4096, "args": ["--dtype", "float16"]}, pod={"image": "mine:1"}
+    ),
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
     "service": service,
@@ -165,7 +176,8 @@ POD = st.fixed_dictionaries(
 @given(POD, st.sampled_from(BATCH_KINDS))
 def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
     first = decide(resource(kind, pod=pod)).desired
-    for job in [*first, *batch(kind, pod=pod)]:
+    last = verifying(pod=pod) if kind == "QuantizedModel" else []
+    for job in [*first, *batch(kind, pod=pod), *last]:
         if job["kind"] == "Job":
             assert_restricted(job["spec"]["template"]["spec"])
             assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
@@ -177,15 +189,25 @@ def test_every_pod_of_a_service_is_restricted(pod: Object) -> None:
     assert_restricted(deployment["spec"]["template"]["spec"])
 
 
-@pytest.mark.parametrize("kind", BATCH_KINDS)
-def test_accelerators_go_to_the_container_that_works_and_to_no_other(kind: str) -> None:
-    job = batch(kind, pod=EVERYTHING)[1]["spec"]["template"]["spec"]
+@pytest.mark.parametrize(
+    ("rendered", "works"),
+    [
+        (lambda: batch("FineTuneJob", pod=EVERYTHING), "train"),
+        (lambda: batch("EvalRun", pod=EVERYTHING), "engine"),
+        (lambda: batch("QuantizedModel", pod=EVERYTHING), "quantize"),
+        (lambda: verifying(pod=EVERYTHING), "engine"),
+    ],
+)
+def test_accelerators_go_to_the_container_that_works_and_to_no_other(
+    rendered: Callable[[], list[Object]], works: str
+) -> None:
+    job = rendered()[1]["spec"]["template"]["spec"]
     asks = [
         c["name"]
         for c in (*job.get("initContainers", []), *job["containers"])
         if "nvidia.com/gpu" in c.get("resources", {}).get("limits", {})
     ]
-    assert asks == [{"FineTuneJob": "train", "EvalRun": "engine"}.get(kind, "quantize")]
+    assert asks == [works]
 
 
 @pytest.mark.parametrize("kind", [*BATCH_KINDS, "InferenceService"])
