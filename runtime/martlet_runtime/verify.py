@@ -32,6 +32,8 @@ last words; so one time more."""
 _SERVER_ERROR = 500
 _IMPOSSIBLE = -9999.0
 """What vLLM writes for the logarithm of nought."""
+_NO_NUMBERS = "not JSON compliant"
+"""So vLLM 0.32 refuses to tell log-probabilities that are no numbers."""
 _ROUNDING = 1e-3
 _SHOWN = 300
 _TIMEOUT_SECONDS = 300.0
@@ -110,6 +112,9 @@ def _answer(question: _Question, todo: VerifyPlan) -> Answer:
             return engine.ask(f"{todo.endpoint}/{question.path}", body, _TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             wrong = f"{error}: {error.read().decode(errors='replace')[:_SHOWN]}"
+            if _NO_NUMBERS in wrong:
+                how = f"no answer: its log-probabilities are no numbers ({wrong})"
+                raise _failed(question, how) from error
             if error.code < _SERVER_ERROR or attempt == _ATTEMPTS:
                 raise _failed(question, f"refused: {wrong}") from error
         except engine.NO_ANSWER as error:
