@@ -219,6 +219,11 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
      ("spec.engine", "nor an abbreviation of it")),
     ("a file of arguments", MSVC, {"spec.engine": {"args": ["--config", "/a.yaml"]}},
      ("spec.engine", "args must not hold", "--config")),
+    ("an argument of Martlet's when verifying", QM,
+     {"spec.verification": {"args": ["--served-model-name=x"]}},
+     ("spec.verification", "args must not hold what Martlet sets itself")),
+    ("another engine when verifying", QM, {"spec.verification": {"type": "vLLM"}},
+     ('unknown field "spec.verification.type"',)),
     ("a length too short", MSVC, {"spec.engine": {"maxModelLen": 1}},
      ("spec.engine.maxModelLen", "greater than or equal to 16")),
     # QuantizedModel

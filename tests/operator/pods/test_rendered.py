@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_builders import (
     BATCH_KINDS,
@@ -173,6 +173,7 @@ POD = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(POD, st.sampled_from(BATCH_KINDS))
 def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
     first = decide(resource(kind, pod=pod)).desired

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_builders import (
     NOW,
@@ -127,11 +127,11 @@ def test_stage_brings_what_was_compressed_by_its_digest_and_checks_its_format() 
 
 @pytest.mark.parametrize("pod", [{}, ACCELERATED], ids=["cpu", "accelerator"])
 def test_the_engine_is_the_one_of_a_service_of_this_model(pod: Object) -> None:
-    settings = {"maxModelLen": 256, "args": ["--max-num-seqs", "4"]}
-    live, _, decision = compressed(pod=pod, verification=settings)
+    arguments = {"maxModelLen": 256, "args": ["--max-num-seqs", "4"]}
+    live, _, decision = compressed(pod=pod, verification=arguments)
     service = resource(
         "InferenceService", model=from_("QuantizedModel", "thing"), pod=pod,
-        engine={"type": "vLLM", **settings},
+        engine={"type": "vLLM", **arguments},
     )  # fmt: skip
     (deployment,) = desired(decide(service, [verified(pod=pod)[0]]), "Deployment")
     serving = deployment["spec"]["template"]["spec"]
@@ -336,6 +336,7 @@ STATES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     quantize=st.sampled_from([*STATES, ended(0, json.dumps(work_told("QuantizedModel")))]),
     verify=st.sampled_from(STATES),
