@@ -112,17 +112,21 @@ def _answer(question: _Question, todo: VerifyPlan) -> Answer:
             return engine.ask(f"{todo.endpoint}/{question.path}", body, _TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             wrong = f"{error}: {error.read().decode(errors='replace')[:_SHOWN]}"
-            if _NO_NUMBERS in wrong:
-                how = f"no answer: its log-probabilities are no numbers ({wrong})"
-                raise _failed(question, how) from error
             if error.code < _SERVER_ERROR or attempt == _ATTEMPTS:
-                raise _failed(question, f"refused: {wrong}") from error
+                raise _failed(question, _refusal(wrong)) from error
         except engine.NO_ANSWER as error:
             wrong = str(error)
         print(f"attempt {attempt} of {question.name}: {wrong}", flush=True)
     raise RetryableError(
-        Reason.ENGINE_FAILED, f"The engine ended whenever it was asked for {question.name}: {wrong}"
+        Reason.ENGINE_FAILED,
+        f"The engine ended whenever it was asked for {question.name}: {wrong}.",
     )
+
+
+def _refusal(words: str) -> str:
+    if _NO_NUMBERS in words:
+        return f"no answer: its log-probabilities are no numbers ({words})"
+    return f"refused: {words}"
 
 
 def _check(question: _Question, answer: Answer) -> None:
