@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
+from martlet_operator.engines.measures import Measures
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.settings import Images
 
@@ -40,9 +41,10 @@ class Launch:
 
 @dataclass(frozen=True)
 class EngineDialect:
-    """An engine's image, command, arguments and variables, all pure."""
+    """An engine's image, command, arguments and variables, all pure, and what its page tells."""
 
     image: Callable[[Images, PodSettings], str]
     command: tuple[str, ...]
     arguments: Callable[[Launch], list[str]]
     environment: Callable[[Launch], dict[str, str]]
+    measures: Measures
