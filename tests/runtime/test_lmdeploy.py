@@ -1,10 +1,14 @@
 """What of its formats LMDeploy reads."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from martlet_runtime.engines.lmdeploy import problem
+from martlet_runtime.engines.lmdeploy import VERSION, problem
+
+LOCKS = Path(__file__).resolve().parents[2] / "images/locks"
 
 
 def packed(**changes: Any) -> dict[str, Any]:
@@ -37,3 +41,9 @@ def packed(**changes: Any) -> dict[str, Any]:
 def test_what_is_read(quantization: dict[str, Any] | None, says: str | None) -> None:
     found = problem({"quantization_config": quantization})
     assert found is None if says is None else says in str(found)
+
+
+def test_it_is_the_version_of_the_image() -> None:
+    found = re.search(r"^lmdeploy==(\S+)", (LOCKS / "lmdeploy.txt").read_text(), re.MULTILINE)
+    assert found
+    assert found[1] == VERSION

