@@ -10,6 +10,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
+from martlet_api.engine import EngineType
 from martlet_api.evalrun import Generation, Pairing, Score, Suite
 from martlet_api.finetunejob import (
     AuditSample,
@@ -215,7 +216,7 @@ class VerifyPlan(ApiModel):
 class ServePlan(ApiModel):
     """What the stage container checks for an engine: that it can load the model's format."""
 
-    engine: Literal["vLLM"]
+    engine: EngineType
     on_accelerator: bool
 
 

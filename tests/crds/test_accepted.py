@@ -78,18 +78,19 @@ def test_training_settings(kubectl: Any, patch: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_other_arguments_of_the_engine(kubectl: Any) -> None:
-    words = [
-        "--max-num-seqs",
-        "4",
-        "--model-impl=auto",
-        "--compilation-config",
-        '{"level": 0}',
-        "-O3",
-    ]
+@pytest.mark.parametrize(
+    ("type_", "words"),
+    [
+        ("vLLM", ["--max-num-seqs", "4", "--model-impl=auto", "--compilation-config",
+                  '{"level": 0}', "-O3"]),
+        ("LMDeploy", ["--model-format=awq", "--cache-max-entry-count", "0.5"]),
+        ("SGLang", ["--mem-fraction-static", "0.8", "--load-format=auto"]),
+    ],
+)  # fmt: skip
+def test_other_arguments_of_the_engine(kubectl: Any, type_: str, words: list[str]) -> None:
     done = kubectl(
         *("create", "--dry-run=server", "-f", "-"),
-        manifest=spoiled("InferenceService", {"spec.engine": {"args": words}}),
+        manifest=spoiled("InferenceService", {"spec.engine": {"type": type_, "args": words}}),
     )
     assert done.returncode == 0, done.stderr
 

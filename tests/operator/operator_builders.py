@@ -16,7 +16,8 @@ from martlet_operator.settings import Images, Settings
 Object = dict[str, Any]
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SETTINGS = Settings(images=Images("runtime:1", "vllm-cpu:1", "vllm-cuda:1"))
+IMAGES = ("runtime", "vllm-cpu", "vllm-cuda", "lmdeploy", "sglang")
+SETTINGS = Settings(images=Images(*(f"{name}:1" for name in IMAGES)))
 NAMESPACE = "team"
 BATCH_KINDS = ("FineTuneJob", "EvalRun", "QuantizedModel")
 WORK = {

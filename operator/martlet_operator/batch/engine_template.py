@@ -6,7 +6,9 @@ from typing import Any
 from martlet_api.contract import ENGINE_PORT, METRICS_PORT, Plan, ServePlan
 from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
+from martlet_operator.engines.choice import choose
 from martlet_operator.engines.container import engine_container
+from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.wanted import Inputs
 from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
@@ -20,9 +22,10 @@ SERVED_NAME = "model"
 ENDPOINT = f"http://127.0.0.1:{ENGINE_PORT}/v1"
 
 
-def serve_plan(engine: Engine, pod: PodSettings) -> ServePlan:
+def serve_plan(engine: Engine, model: KnownModel, pod: PodSettings) -> ServePlan:
     """What the stage container checks before such an engine starts."""
-    return ServePlan(engine=engine.type, on_accelerator=pod.accelerator is not None)
+    chosen = choose(engine, model, pod).type
+    return ServePlan(engine=chosen, on_accelerator=pod.accelerator is not None)
 
 
 def asking_template(

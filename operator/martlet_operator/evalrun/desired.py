@@ -15,6 +15,7 @@ from martlet_operator.batch.engine_template import (
 )
 from martlet_operator.batch.kind import Pass, plan_of
 from martlet_operator.batch.output import output_plan
+from martlet_operator.engines import choice
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import (
     Inputs,
@@ -61,7 +62,12 @@ def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
     """What cannot be scored: a benchmark that is not known or whose data is nowhere named, or what
     the engine cannot load."""
     wrong = (benchmarks.problem(suite) for suite in spec.suites)
-    return next(filter(None, wrong), None) or not_served(model)
+    return next(filter(None, wrong), None) or unserved(spec, model)
+
+
+def unserved(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
+    """Why no engine loads a model, which may not be known yet."""
+    return not_served(model) or choice.problem(spec.engine, model, spec.pod)
 
 
 def of_subject(inputs: Inputs, subject: Subject) -> Inputs:
@@ -82,7 +88,8 @@ def plan(at: Pass, inputs: Inputs, subject: Subject) -> Plan:
         generation=spec.generation,
         output=_output(at, inputs, subject),
     )
-    serve = serve_plan(spec.engine, spec.pod)
+    assert inputs.model is not None
+    serve = serve_plan(spec.engine, inputs.model, spec.pod)
     return plan_of(at.resource, inputs, at.run, evaluate=evaluate, serve=serve)
 
 

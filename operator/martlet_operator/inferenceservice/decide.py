@@ -20,6 +20,7 @@ from martlet_operator.batch import preflight
 from martlet_operator.batch.run import with_ready
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, timestamp, with_condition
+from martlet_operator.engines import choice
 from martlet_operator.inferenceservice import gates, pods, revision, route
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel, not_served
@@ -46,6 +47,8 @@ def decide(
 ) -> Decision:
     """The next desired objects and status of one service."""
     step = _Step(spec, status, snapshot, settings, now)
+    if wrong := choice.problem(spec.engine, None, spec.pod):
+        return step.hold(Ready("False", Reason.INVALID_SPEC, wrong))
     referenced = model_of(spec.model, snapshot.references)
     if isinstance(referenced, Waiting):
         return step.hold(referenced.ready)
@@ -127,8 +130,11 @@ class _Step:
         self.status = self.status.model_copy(update=update)
 
     def _gate(self, model: KnownModel, cache: Cache | None) -> Decision:
-        if message := not_served(model):
+        engine, pod = self.spec.engine, self.spec.pod
+        if message := not_served(model) or choice.problem(engine, model, pod):
             return self.hold(Ready("False", Reason.INVALID_SPEC, message))
+        chosen = choice.choose(engine, model, pod)
+        self.status = self.status.model_copy(update={"engine": chosen})
         if shut := gates.closed(self.spec.gates, model.digest, self.snapshot.references):
             return self.hold(shut)
         want = revision.wanted(self.snapshot.resource, self.spec, model, self.settings, cache)

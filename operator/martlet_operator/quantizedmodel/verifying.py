@@ -32,7 +32,7 @@ def work(at: Pass, candidate: Artifact) -> Work:
         endpoint=ENDPOINT,
         served_name=SERVED_NAME,
     )
-    serve = serve_plan(engine, pod)
+    serve = serve_plan(engine, model, pod)
     plan = plan_of(at.resource, inputs, at.run, verify=verify, serve=serve)
     return Work(
         STAGE,

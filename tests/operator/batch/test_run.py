@@ -568,7 +568,7 @@ def test_a_run_that_was_held_comes_back_to_its_result() -> None:
 def test_other_images_do_not_make_a_new_run(kind: str) -> None:
     """The Job that runs is not touched; the next one has the new images."""
     live, run, decision = locked(resource(kind))
-    other = replace(SETTINGS, images=Images("runtime:2", "cpu:2", "cuda:2"))
+    other = replace(SETTINGS, images=Images(*(f"{name}:2" for name in "abcde")))
     again = decide(live, settings=other, owned=[stage_job(live, run, STAGES[kind])])
     assert again.status.run.id == run
     names = [item["metadata"]["name"] for item in decision.desired]

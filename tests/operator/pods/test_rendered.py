@@ -48,13 +48,14 @@ EVERYTHING = {
 }
 
 
-def service(pod: Object | None = None) -> list[Object]:
-    """All objects of a service that serves an adapter, the route included."""
-    tuned = with_artifact("FineTuneJob", "tune", "tuned", base="base")
+def service(pod: Object | None = None, base: str | None = "base", **engine: Any) -> list[Object]:
+    """All objects of a service that serves an adapter, or what is none, the route included."""
+    tuned = with_artifact("FineTuneJob", "tune", "tuned", base=base)
     live = resource(
         "InferenceService",
         model=from_("FineTuneJob", "tune"),
         endpoint={"gateway": {"name": "gw", "namespace": "gateways"}, "hostnames": ["a.b.c"]},
+        engine=engine,
         **({"pod": pod} if pod else {}),
     )
     first = decide(live, [tuned])
@@ -104,6 +105,11 @@ RENDERED = {
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
     "service": service,
+    "service-vllm": lambda: service(EVERYTHING, maxModelLen=4096, args=["--seed", "1"]),
+    "service-lmdeploy": lambda: service(EVERYTHING, type="LMDeploy", maxModelLen=4096),
+    "service-sglang": lambda: service(
+        EVERYTHING, None, type="SGLang", maxModelLen=4096, args=["--random-seed=1"]
+    ),
 }
 
 
@@ -156,7 +162,7 @@ QUANTITY = st.sampled_from([1, "500m", "2Gi", "1.5"])
 POD = st.fixed_dictionaries(
     {},
     optional={
-        "accelerator": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
+        "accelerator": st.sampled_from(["nvidia.com/gpu", "nvidia.com/mig-1g.5gb"]),
         "resources": st.fixed_dictionaries(
             {},
             optional={
@@ -184,10 +190,24 @@ def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
             assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 
-@given(POD)
-def test_every_pod_of_a_service_is_restricted(pod: Object) -> None:
-    (deployment,) = [o for o in service(pod) if o["kind"] == "Deployment"]
-    assert_restricted(deployment["spec"]["template"]["spec"])
+@given(POD, st.sampled_from(["Auto", "vLLM", "LMDeploy", "SGLang"]))
+def test_every_pod_of_a_service_is_restricted(pod: Object, engine: str) -> None:
+    at = {**pod, **({} if engine in ("Auto", "vLLM") else {"accelerator": "nvidia.com/gpu"})}
+    (deployment,) = [o for o in service(at, None, type=engine) if o["kind"] == "Deployment"]
+    template = deployment["spec"]["template"]["spec"]
+    assert_restricted(template)
+    assert_drained(template)
+
+
+def assert_drained(pod: Object) -> None:
+    """The kubelet waits for longer than a pod takes to be left alone and to end its requests."""
+    (engine,) = pod["containers"]
+    left_alone = engine["lifecycle"]["preStop"]["sleep"]["seconds"]
+    args = engine["args"]
+    if "--shutdown-timeout" in args:
+        left_alone += int(args[args.index("--shutdown-timeout") + 1])
+    assert left_alone < pod["terminationGracePeriodSeconds"]
+    assert "vllm" not in engine["command"][2] or "--shutdown-timeout" in args
 
 
 @pytest.mark.parametrize(
