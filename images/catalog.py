@@ -40,6 +40,8 @@ ALL = (
     Image("runtime", base="torch-base"),
     Image("vllm-cpu", base="torch-base"),
     Image("vllm-cuda", everywhere=False),
+    Image("lmdeploy", everywhere=False),
+    Image("sglang", everywhere=False),
 )
 """In an order in which each comes after its base."""
 BY_NAME = {image.name: image for image in ALL}

@@ -25,13 +25,15 @@ PLATFORM = "x86_64-manylinux_2_36"  # the glibc of Debian bookworm
 class Lock:
     """One lock. ``extras`` are pyproject.toml's; ``under`` names locks it must agree with.
 
-    ``overrides`` names the file of requirements that replace what packages ask for.
+    ``overrides`` names the file of requirements that replace what packages ask for. ``bare``: what
+    is named alone, without what it asks for.
     """
 
     name: str
     extras: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
     overrides: str | None = None
+    bare: bool = False
 
     @property
     def source(self) -> Path:
@@ -51,6 +53,11 @@ ALL = (
     Lock("runtime", extras=("runtime",), under=("torch",), overrides="torch"),
     Lock("vllm-cpu", under=("torch",), overrides="torch"),
     Lock("vllm-cuda", overrides="vllm-cuda"),
+    Lock("lmdeploy"),
+    Lock("sglang"),
+    Lock("vllm-parser", under=("vllm-cuda",), bare=True),
+    Lock("lmdeploy-parser", under=("lmdeploy",), bare=True),
+    Lock("sglang-parser", under=("sglang",), bare=True),
     Lock("uv"),
     Lock("operator", extras=("operator",)),
     Lock("dev", extras=("operator",), under=("operator", "uv")),
@@ -84,6 +91,7 @@ def inputs_digest(lock: Lock, root: Path = ROOT) -> str:
         "source": requirements((root / lock.source).read_text()),
         "under": [requirements((root / LOCKS / f"{n}.txt").read_text()) for n in lock.under],
         "overrides": _overrides(lock, root),
+        **({"bare": True} if lock.bare else {}),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
@@ -131,6 +139,8 @@ def _command(lock: Lock, upgrade: bool) -> list[str]:
         command += ["--constraint", str(LOCKS / f"{name}.txt")]
     if lock.overrides:
         command += ["--override", str(lock.overrides_source)]
+    if lock.bare:
+        command.append("--no-deps")
     if upgrade:
         command.append("--upgrade")
     return command

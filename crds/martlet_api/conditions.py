@@ -33,6 +33,7 @@ class Reason(StrEnum):
     TRAINING = "Training"
     EVALUATING = "Evaluating"
     QUANTIZING = "Quantizing"
+    VERIFYING = "Verifying"
     LOADING = "Loading"
     CANARY_STEP = "CanaryStep"
     BAKING = "Baking"

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
+from martlet_api.engine import EngineType
 from martlet_api.evalrun import Generation, Pairing, Score, Suite
 from martlet_api.finetunejob import (
     AuditSample,
@@ -202,10 +203,20 @@ class QuantizePlan(ApiModel):
     output: OutputPlan
 
 
+class VerifyPlan(ApiModel):
+    """Inputs: ``model``. The engine that has loaded it answers on ``endpoint``; ``image`` is its
+    own, told with what it answered."""
+
+    engine: Literal["vLLM"]
+    image: str
+    endpoint: str
+    served_name: str
+
+
 class ServePlan(ApiModel):
     """What the stage container checks for an engine: that it can load the model's format."""
 
-    engine: Literal["vLLM"]
+    engine: EngineType
     on_accelerator: bool
 
 
@@ -223,6 +234,7 @@ class Plan(ApiModel):
     evaluate: EvaluatePlan | None = None
     compare: ComparePlan | None = None
     quantize: QuantizePlan | None = None
+    verify: VerifyPlan | None = None
     serve: ServePlan | None = None
 
 
@@ -254,6 +266,17 @@ class QuantizeResult(StatusModel):
     calibration_rows: int | None = None
     merged: Artifact | None = None
     artifact: Artifact | None = None
+
+
+class VerifyResult(StatusModel):
+    """``seconds``: from the pod's beginning to the first answer. ``version`` is None where the
+    engine does not tell it; ``chat``: whether a chat was answered besides a completion."""
+
+    engine: str
+    version: str | None = None
+    image: str
+    seconds: float
+    chat: bool
 
 
 class CacheUse(StatusModel):
@@ -292,6 +315,7 @@ class Termination(StatusModel):
     evaluate: EvaluateResult | None = None
     compare: CompareResult | None = None
     quantize: QuantizeResult | None = None
+    verify: VerifyResult | None = None
     cache: CacheUse | None = None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
-from martlet_api.engine import Engine
+from martlet_api.engine import Engine, EngineStatus
 from martlet_api.references import DatasetSource, ModelSource, Output
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
@@ -254,6 +254,9 @@ class EvalProgress(StatusModel):
 
 
 class EvalRunStatus(RunStatus):
+    engine: Annotated[
+        EngineStatus | None, Field(description="That scores the model, or scored it.")
+    ] = None
     progress: EvalProgress | None = None
     scores: Annotated[list[Score], Field(max_length=256)] | None = None
     measured: Measured | None = None

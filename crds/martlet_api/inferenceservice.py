@@ -6,7 +6,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, ObjectName, StatusModel, Text, api_config
 from martlet_api.canary import Canary
-from martlet_api.engine import Engine
+from martlet_api.engine import Engine, EngineStatus
 from martlet_api.pods import PodSettings
 from martlet_api.references import ModelSource
 from martlet_api.runs import Count, RunStatus, Time
@@ -192,6 +192,9 @@ class Timings(StatusModel):
 
 
 class InferenceServiceStatus(RunStatus):
+    engine: Annotated[
+        EngineStatus | None, Field(description="Of the revision that is wanted now.")
+    ] = None
     address: Address | None = None
     cluster_address: Address | None = None
     stable: Annotated[

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from martlet_api.base import ApiModel, StatusModel, Text, api_config
+from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
+from martlet_api.engine import EngineSettings
 from martlet_api.references import DatasetSource, Output, TrainedModelSource
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
@@ -94,6 +95,15 @@ class QuantizedModelSpec(BatchSpec):
     ] = None
     calibration: Calibration
     gate: Gate
+    verification: Annotated[
+        EngineSettings,
+        Field(
+            description=(
+                "With what the engine is started that must load the result and answer, before "
+                "this is Ready: engine.maxModelLen and engine.args of the service that is to come."
+            )
+        ),
+    ] = EngineSettings()
     output: Output
 
 
@@ -128,6 +138,23 @@ class QuantizeProgress(StatusModel):
     updated_at: Time
 
 
+class Verified(StatusModel):
+    """The engine that loaded the artifact with this digest and answered."""
+
+    digest: Digest
+    engine: Annotated[str, Field(max_length=32)]
+    version: Annotated[
+        str | None, Field(max_length=64, description="As the engine itself tells it.")
+    ] = None
+    image: Text
+    seconds_to_first_answer: Annotated[float, Field(ge=0, description="Since the pod began.")]
+    chat: Annotated[
+        bool,
+        Field(description="Whether a chat was answered too: the tokenizer has a chat template."),
+    ]
+    at: Time
+
+
 class QuantizedModelStatus(RunStatus):
     progress: QuantizeProgress | None = None
     baseline_perplexity: float | None = None
@@ -146,6 +173,18 @@ class QuantizedModelStatus(RunStatus):
     merged: Annotated[
         Artifact | None,
         Field(description="The adapter merged into its base: made once, and kept."),
+    ] = None
+    candidate: Annotated[
+        Artifact | None,
+        Field(
+            description=(
+                "What was compressed, until the engine has answered with it; then it is the "
+                "artifact."
+            )
+        ),
+    ] = None
+    verified: Annotated[
+        Verified | None, Field(description="Who loaded status.artifact and answered.")
     ] = None
     artifact: Artifact | None = None
 

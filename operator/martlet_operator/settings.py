@@ -12,6 +12,8 @@ class Images:
     runtime: str
     vllm_cpu: str
     vllm_cuda: str
+    lmdeploy: str
+    sglang: str
     pull_policy: str = "IfNotPresent"
 
 
@@ -39,6 +41,8 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         runtime=env["MARTLET_IMAGE_RUNTIME"],
         vllm_cpu=env["MARTLET_IMAGE_VLLM_CPU"],
         vllm_cuda=env["MARTLET_IMAGE_VLLM_CUDA"],
+        lmdeploy=env["MARTLET_IMAGE_LMDEPLOY"],
+        sglang=env["MARTLET_IMAGE_SGLANG"],
         pull_policy=env.get("MARTLET_IMAGE_PULL_POLICY", "IfNotPresent"),
     )
     names = env.get("MARTLET_NAMESPACES", "")

@@ -36,10 +36,11 @@ FLOWS = {
     "evaluate": "martlet_runtime.evaluate.flow",
     "compare": "martlet_runtime.evaluate.compare",
     "quantize": "martlet_runtime.quantize.flow",
+    "verify": "martlet_runtime.verify",
 }
 """Modules are imported when their flow runs: only some need torch."""
 
-_QUIET = ("preflight", "stage", "lease", "compare")
+_QUIET = ("preflight", "stage", "lease", "compare", "verify")
 _EXIT_FAULT = 1
 
 
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("flow", choices=sorted(FLOWS))
     parser.add_argument("--plan", type=Path, default=Path(contract.PLAN_PATH))
     args = parser.parse_args(argv)
-    paths = Paths()
+    paths = Paths(plan=args.plan)
     if args.flow == "train":
         train = Plan.model_validate_json(args.plan.read_text()).train
         if train and launch.is_needed(train):

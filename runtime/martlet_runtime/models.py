@@ -9,6 +9,10 @@ from martlet_runtime.errors import UserError
 
 ADAPTER_CONFIG = "adapter_config.json"
 CONFIG = "config.json"
+CHAT_TEMPLATE, TOKENIZER_CONFIG = "chat_template.jinja", "tokenizer_config.json"
+PLAIN = "safetensors"
+_LONGEST = 64
+"""Letters that a status has for a format."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -24,10 +28,28 @@ def check(files: list[str], uri: str) -> None:
     raise _invalid(f"{uri} has no weights as safetensors.{found}")
 
 
+def has_chat_template(folder: Path) -> bool:
+    """Whether its tokenizer has one: in a file of its own, as transformers writes it today, or in
+    the tokenizer's configuration, as it did."""
+    if (folder / CHAT_TEMPLATE).is_file():
+        return True
+    path = folder / TOKENIZER_CONFIG
+    return path.is_file() and bool(json.loads(path.read_text()).get("chat_template"))
+
+
 def _invalid(text: str) -> UserError:
     return UserError(
         Reason.MODEL_INVALID, f"{text} Name a model with config.json and *.safetensors."
     )
+
+
+def format_of(config: dict[str, Any]) -> str:
+    """How weights are stored, in the words that engines are chosen by: the quantization's own, or
+    safetensors for plain ones."""
+    quantization = config.get("quantization_config") or {}
+    if "config_groups" in quantization:
+        return "compressed-tensors"
+    return str(quantization.get("quant_method", PLAIN)).lower()[:_LONGEST]
 
 
 def config_of(folder: Path) -> dict[str, Any]:

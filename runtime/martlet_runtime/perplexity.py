@@ -43,10 +43,11 @@ def perplexity(model: Any, tokens: torch.Tensor) -> float:
     window = min(WINDOW, int(model.config.max_position_embeddings))
     total, count = 0.0, 0
     for part in windows(tokens, window):
-        piece = part.unsqueeze(0).to(model.device)
-        logits = model(input_ids=piece).logits[0, :-1].float()
-        total += torch.nn.functional.cross_entropy(logits, piece[0, 1:], reduction="sum").item()
-        count += piece.shape[1] - 1
+        logits = model(input_ids=part.unsqueeze(0).to(model.device)).logits[0, :-1].float()
+        # A model that is spread over several devices begins on one and ends on another.
+        wanted = part[1:].to(logits.device)
+        total += torch.nn.functional.cross_entropy(logits, wanted, reduction="sum").item()
+        count += len(wanted)
     return math.exp(total / count)
 
 

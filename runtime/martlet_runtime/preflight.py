@@ -19,8 +19,10 @@ from martlet_runtime.data.training import as_it_is
 from martlet_runtime.errors import FlowError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
-from martlet_runtime.sources import fetch, source_of
+from martlet_runtime.sources import Source, fetch, source_of
 
+_SERVED = ("EvalRun", "InferenceService")
+"""Kinds whose engine is chosen by the model's format."""
 _SHOWN = 300
 
 
@@ -44,7 +46,8 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
 
 
 def _run(plan: Plan, paths: Paths, scratch: Path, store: Store | None) -> Termination:
-    locked = {item.name: lock(item, paths) for item in plan.inputs if item.kind == "Model"}
+    named = [item for item in plan.inputs if item.kind == "Model"]
+    locked = {item.name: lock(item, paths, served=plan.kind in _SERVED) for item in named}
     tokenizer = _tokenizer(plan, locked, paths)
     rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch, store, _render(plan, tokenizer))
     data = [item for item in plan.inputs if item.kind != "Model"]
@@ -110,9 +113,13 @@ def _estimate(plan: Plan, paths: Paths, tokenizer: Any) -> tuple[Estimate | None
         return None, f"{type(error).__name__}: {str(error)[:_SHOWN]}"
 
 
-def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput:
-    """One input, resolved, hashed and checked."""
+def lock(
+    wanted: Input, paths: Paths, rows: Rows | None = None, *, served: bool = False
+) -> ResolvedInput:
+    """One input, resolved, hashed and checked. Of a model that an engine is to serve, the format
+    too."""
     rows = rows or Rows(BadRows(), Audit(), paths.work)
+    form = None
     source = source_of(wanted)
     commit = source.resolve(wanted, paths)
     locked = wanted.model_copy(update={"commit": commit})
@@ -121,11 +128,18 @@ def lock(wanted: Input, paths: Paths, rows: Rows | None = None) -> ResolvedInput
         listing = source.listing(locked, paths, Path(scratch))
         if wanted.kind == "Model":
             models.check([file.path for file in listing.files], wanted.uri)
+            form = _format(locked, source, paths, Path(scratch)) if served else None
         elif wanted.kind == "Dataset":
             count = _count(locked.model_copy(update={"digest": listing.digest}), paths, rows)
     found = _resolved(wanted, commit, listing, count)
     left_out = len(rows.bad.rejected) - before
-    return found.model_copy(update={"rejected_rows": left_out or None})
+    return found.model_copy(update={"rejected_rows": left_out or None, "format": form})
+
+
+def _format(locked: Input, source: Source, paths: Paths, scratch: Path) -> str:
+    folder = scratch / "configuration"
+    source.bring_configuration(locked, paths, folder)
+    return models.format_of(models.config_of(folder))
 
 
 def _count(locked: Input, paths: Paths, rows: Rows) -> int | None:

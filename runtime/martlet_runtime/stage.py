@@ -4,7 +4,7 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, ServePlan, Termination
 from martlet_runtime import cache, models
 from martlet_runtime.cache import Store
-from martlet_runtime.engines import formats
+from martlet_runtime.engines import formats, lmdeploy
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 from martlet_runtime.sources import lay_out
@@ -31,5 +31,9 @@ def bring(wanted: Input, paths: Paths, store: Store | None = None) -> int:
 
 
 def check_format(serve: ServePlan, paths: Paths) -> None:
+    """SGLang asks its kernels itself, when it starts."""
     config = models.config_of(paths.inputs / "model")
-    formats.check(config, on_accelerator=serve.on_accelerator)
+    if serve.engine == "vLLM":
+        formats.check(config, on_accelerator=serve.on_accelerator)
+    elif serve.engine == "LMDeploy":
+        lmdeploy.check(config)

@@ -9,10 +9,12 @@ import yaml
 from manifests import manifest, spoiled
 
 from martlet_api.kinds import KINDS
+from martlet_api.quantizedmodel import QuantizedModelStatus
 
 pytestmark = pytest.mark.apiserver
 
 ROOT = Path(__file__).resolve().parents[2]
+DIGEST = f"sha256:{'0' * 64}"
 DOCUMENTS = [
     (f"{path.relative_to(ROOT)}:{document['metadata']['name']}", document)
     for path in sorted(ROOT.glob("examples/**/*.yaml"))
@@ -76,18 +78,19 @@ def test_training_settings(kubectl: Any, patch: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_other_arguments_of_the_engine(kubectl: Any) -> None:
-    words = [
-        "--max-num-seqs",
-        "4",
-        "--model-impl=auto",
-        "--compilation-config",
-        '{"level": 0}',
-        "-O3",
-    ]
+@pytest.mark.parametrize(
+    ("type_", "words"),
+    [
+        ("vLLM", ["--max-num-seqs", "4", "--model-impl=auto", "--compilation-config",
+                  '{"level": 0}', "-O3"]),
+        ("LMDeploy", ["--model-format=awq", "--cache-max-entry-count", "0.5"]),
+        ("SGLang", ["--mem-fraction-static", "0.8", "--load-format=auto"]),
+    ],
+)  # fmt: skip
+def test_other_arguments_of_the_engine(kubectl: Any, type_: str, words: list[str]) -> None:
     done = kubectl(
         *("create", "--dry-run=server", "-f", "-"),
-        manifest=spoiled("InferenceService", {"spec.engine": {"args": words}}),
+        manifest=spoiled("InferenceService", {"spec.engine": {"type": type_, "args": words}}),
     )
     assert done.returncode == 0, done.stderr
 
@@ -152,9 +155,31 @@ def test_an_inference_service_can_be_scaled(kubectl: Any) -> None:
         {"spec.workload": "Online", "spec.ladder": [{"method": "AWQ", "bits": 4, "groupSize": 128},
          {"method": "AutoRound", "bits": 4, "groupSize": 32},
          {"method": "GPTQ", "bits": 8, "groupSize": 128}, {"method": "FP8"}]},
+        {"spec.verification": {"maxModelLen": 4096, "args": ["--dtype", "float16"]}},
     ],
 )  # fmt: skip
-def test_ladders(kubectl: Any, patch: dict[str, Any]) -> None:
+def test_quantization_settings(kubectl: Any, patch: dict[str, Any]) -> None:
     wanted = spoiled("QuantizedModel", patch)
     done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", manifest=wanted)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_status_of_what_was_verified_is_kept_whole(kubectl: Any) -> None:
+    artifact = {"uri": "pvc://m/q/r", "digest": DIGEST, "format": "compressed-tensors", "bytes": 9}
+    verified = {
+        "digest": DIGEST,
+        "engine": "vLLM",
+        "version": "0.32.0",
+        "image": "vllm-cpu:1",
+        "secondsToFirstAnswer": 41.3,
+        "chat": True,
+        "at": "2026-11-25T12:00:00Z",
+    }
+    wanted = {"phase": "Verifying", "candidate": artifact, "verified": verified}
+    assert kubectl("create", "-f", "-", manifest=manifest("QuantizedModel")).returncode == 0
+    patch = json.dumps({"status": wanted})
+    done = kubectl("patch", "qm", "sample", "--subresource=status", "--type=merge", "-p", patch)
+    assert done.returncode == 0, done.stderr
+    live = json.loads(kubectl("get", "qm", "sample", "-o", "json").stdout)["status"]
+    kubectl("delete", "qm", "sample")
+    assert live == QuantizedModelStatus.model_validate(wanted).to_dict() == wanted

@@ -11,6 +11,11 @@ FTJ, EVR, QM, MSVC = "FineTuneJob", "EvalRun", "QuantizedModel", "InferenceServi
 REFERENCE = {"kind": "FineTuneJob", "name": "other"}
 SUITE = {"name": "qa", "benchmark": "general_qa", "dataset": {"uri": "pvc://d/t.jsonl"}}
 
+
+def engine(name: str, *args: str) -> dict[str, Any]:
+    return {"spec.engine": {"type": name, "args": list(args)}}
+
+
 ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     # model sources
     ("both uri and from", FTJ, {"spec.model.from": REFERENCE},
@@ -201,24 +206,42 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("no tokens", EVR, {"spec.generation": {"maxTokens": 0}},
      ("spec.generation.maxTokens", "greater than or equal to 1")),
     # engines
-    ("unknown engine", MSVC, {"spec.engine": {"type": "SGLang"}}, ("spec.engine.type", '"vLLM"')),
-    ("an argument of Martlet's", MSVC, {"spec.engine": {"args": ["--model", "x"]}},
+    ("unknown engine", MSVC, {"spec.engine": {"type": "TGI"}}, ("spec.engine.type", '"SGLang"')),
+    ("arguments of no engine", MSVC, {"spec.engine": {"args": ["--seed=1"]}},
+     ("spec.engine", "args are the words of one engine: name it in type")),
+    ("an argument of Martlet's", MSVC, engine("vLLM", "--model", "x"),
      ("spec.engine", "args must not hold what Martlet sets itself", "--model")),
-    ("an argument of Martlet's in one word", MSVC, {"spec.engine": {"args": ["--port=1"]}},
+    ("an argument of Martlet's in one word", MSVC, engine("vLLM", "--port=1"),
      ("spec.engine", "args must not hold what Martlet sets itself")),
-    ("code from the model", EVR, {"spec.engine": {"args": ["--trust-remote-code"]}},
+    ("code from the model", EVR, engine("vLLM", "--trust-remote-code"),
      ("spec.engine", "args must not hold")),
-    ("code from the model, with underscores", MSVC,
-     {"spec.engine": {"args": ["--trust_remote_code"]}},
+    ("code from the model, with underscores", MSVC, engine("vLLM", "--trust_remote_code"),
      ("spec.engine", "args must not hold", "remove it")),
-    ("code from the model, abbreviated", EVR, {"spec.engine": {"args": ["--trust-rem"]}},
+    ("code from the model, abbreviated", EVR, engine("vLLM", "--trust-rem"),
      ("spec.engine", "nor an abbreviation of it")),
-    ("a model by an abbreviation", MSVC, {"spec.engine": {"args": ["--mod=x"]}},
+    ("a model by an abbreviation", MSVC, engine("vLLM", "--mod=x"),
      ("spec.engine", "nor an abbreviation of it")),
-    ("a model by a dotted argument", MSVC, {"spec.engine": {"args": ["--model.a=x"]}},
+    ("a model by a dotted argument", MSVC, engine("vLLM", "--model.a=x"),
      ("spec.engine", "nor an abbreviation of it")),
-    ("a file of arguments", MSVC, {"spec.engine": {"args": ["--config", "/a.yaml"]}},
+    ("a file of arguments", MSVC, engine("vLLM", "--config", "/a.yaml"),
      ("spec.engine", "args must not hold", "--config")),
+    ("an argument of Martlet's when verifying", QM,
+     {"spec.verification": {"args": ["--served-model-name=x"]}},
+     ("spec.verification", "args must not hold what Martlet sets itself")),
+    ("another engine when verifying", QM, {"spec.verification": {"type": "vLLM"}},
+     ('unknown field "spec.verification.type"',)),
+    ("no metrics of vLLM's", MSVC, engine("vLLM", "--disable-log-stats"),
+     ("spec.engine", "args must not hold", "--disable-log-stats")),
+    ("no metrics of LMDeploy's", MSVC, engine("LMDeploy", "--disable_metrics"),
+     ("spec.engine", "args must not hold", "--disable-metrics")),
+    ("an end by whoever asks", EVR, engine("LMDeploy", "--allow-terminate"),
+     ("spec.engine", "nor an abbreviation of it")),
+    ("LMDeploy's own port", MSVC, engine("LMDeploy", "--server-port=1"),
+     ("spec.engine", "args must not hold what Martlet sets itself", "--server-port")),
+    ("SGLang's other name for a model", MSVC, engine("SGLang", "--model=x"),
+     ("spec.engine", "nor an abbreviation of it", "--model-path")),
+    ("code for SGLang from the model", EVR, engine("SGLang", "--trust-remote-code"),
+     ("spec.engine", "args must not hold")),
     ("a length too short", MSVC, {"spec.engine": {"maxModelLen": 1}},
      ("spec.engine.maxModelLen", "greater than or equal to 16")),
     # QuantizedModel

@@ -90,7 +90,7 @@ def test_all_that_is_written_goes_to_tmp(image: catalog.Image) -> None:
     assert {k: v for k, v in places.items() if not v.startswith("/tmp/")} == {}
 
 
-@pytest.mark.parametrize("name", ["vllm-cpu", "vllm-cuda"])
+@pytest.mark.parametrize("name", ["vllm-cpu", "vllm-cuda", "lmdeploy", "sglang"])
 def test_an_engine_asks_no_hub(name: str) -> None:
     assert environment(catalog.BY_NAME[name])["HF_HUB_OFFLINE"] == "1"
 

@@ -108,3 +108,13 @@ def test_a_missing_lock_is_stale(copy: Path) -> None:
     (copy / "images/locks/uv.txt").unlink()
     (copy / "images/locks/vllm-cuda.txt").unlink()
     assert "vllm-cuda" in lock.stale((lock.Lock("vllm-cuda", overrides="vllm-cuda"),), copy)
+
+
+@pytest.mark.parametrize(
+    ("parser", "image"),
+    [("vllm", "vllm-cuda"), ("lmdeploy", "lmdeploy"), ("sglang", "sglang")],
+)
+def test_arguments_are_read_by_the_engine_of_the_image(parser: str, image: str) -> None:
+    own = versions(f"{parser}-parser")
+    assert own.items() <= {**own, **versions(image)}.items()
+    assert parser in own

@@ -1,6 +1,7 @@
 """Small builders: resources, Jobs, pods with statuses, and what a pod says at its end."""
 
 import copy
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +16,17 @@ from martlet_operator.settings import Images, Settings
 Object = dict[str, Any]
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SETTINGS = Settings(images=Images("runtime:1", "vllm-cpu:1", "vllm-cuda:1"))
+IMAGES = ("runtime", "vllm-cpu", "vllm-cuda", "lmdeploy", "sglang")
+SETTINGS = Settings(images=Images(*(f"{name}:1" for name in IMAGES)))
 NAMESPACE = "team"
 BATCH_KINDS = ("FineTuneJob", "EvalRun", "QuantizedModel")
-STAGES = {"FineTuneJob": "train", "EvalRun": "evaluate", "QuantizedModel": "quantize"}
+WORK = {
+    "FineTuneJob": ("train",),
+    "EvalRun": ("evaluate",),
+    "QuantizedModel": ("quantize", "verify"),
+}
+"""The stages of a run's work."""
+STAGES = {kind: stages[0] for kind, stages in WORK.items()}
 
 _OWN: dict[str, Object] = {
     "FineTuneJob": {
@@ -167,6 +175,17 @@ def work_told(kind: str, *, text: str = "made", score: float = 0.9) -> Object:
     return said("quantize", quantize=quantize)
 
 
+def verify_told(**changes: Any) -> Object:
+    """What the pod says in which the engine answered; ``changes`` are of the result."""
+    made = {"engine": "vLLM", "version": "0.32.0", "image": "vllm-cpu:1", "seconds": 41.26}
+    return said("verify", verify={**made, "chat": True, **changes})
+
+
+def stage_told(kind: str, stage: str, **parts: Any) -> Object:
+    """What a stage of a kind's work says when it went well."""
+    return verify_told() if stage == "verify" else work_told(kind, **parts)
+
+
 def ended(code: int, message: str = "", reason: str = "Error") -> Object:
     """The state of a container that ended."""
     stamp = "2026-01-02T03:00:00Z"
@@ -298,13 +317,24 @@ def started(live: Object, references: list[Object] | None = None) -> tuple[Objec
 
 def locked(live: Object) -> tuple[Object, str, Decision]:
     """A batch resource named by URI whose preflight is done: resource, run and decision."""
-    import json
-
     begun, run = started(live)
     told = json.dumps(preflight_told(live["kind"]))
     done = finished_pod(live, run, "preflight", 0, told)
     decision = decide(begun, pods=[done], owned=[stage_job(live, run, "preflight", "Complete")])
     return after(begun, decision), run, decision
+
+
+def went_well(live: Object, run: str, stages: tuple[str, ...], **parts: Any) -> Object:
+    """``pods`` and ``owned`` of a run of which these stages are done."""
+    kind = live["kind"]
+    told = {stage: json.dumps(stage_told(kind, stage, **parts)) for stage in stages}
+    return {
+        "pods": [
+            finished_pod(live, run, stage, 0, text, name=f"{stage}-pod")
+            for stage, text in told.items()
+        ],
+        "owned": [stage_job(live, run, stage, "Complete") for stage in stages],
+    }
 
 
 def keeps(decision: Decision, label: str, value: str) -> bool:

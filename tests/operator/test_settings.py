@@ -8,6 +8,8 @@ IMAGES = {
     "MARTLET_IMAGE_RUNTIME": "r:1",
     "MARTLET_IMAGE_VLLM_CPU": "c:1",
     "MARTLET_IMAGE_VLLM_CUDA": "g:1",
+    "MARTLET_IMAGE_LMDEPLOY": "l:1",
+    "MARTLET_IMAGE_SGLANG": "s:1",
 }
 
 

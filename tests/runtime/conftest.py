@@ -6,13 +6,17 @@ import importlib.util
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
 from martlet_runtime.paths import Paths
+
+if TYPE_CHECKING:
+    from engine_standin import Engine
 
 sys.path += [str(Path(__file__).parent / name) for name in (".", "train", "cache", "quantize")]
 
@@ -83,3 +87,13 @@ def pod(tmp_path: Path) -> Callable[..., Paths]:
         return paths
 
     return lay_out
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An engine on loopback."""
+    from engine_standin import Engine
+
+    running = Engine()
+    yield running
+    running.close()

@@ -7,6 +7,7 @@ import pytest
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, ServePlan
+from martlet_api.engine import EngineType
 from martlet_runtime import preflight, stage
 from martlet_runtime.engines import formats
 from martlet_runtime.errors import UserError
@@ -152,6 +153,42 @@ def test_formats_and_processors(
         stage.run(work, paths, Report())
     assert caught.value.reason == Reason.FORMAT_NOT_SUPPORTED
     assert "Quantize to W8A8" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantization", "told"),
+    [
+        ("InferenceService", None, "safetensors"),
+        ("EvalRun", {"quant_method": "bitsandbytes"}, "bitsandbytes"),
+        ("InferenceService", INT4, "compressed-tensors"),
+        ("FineTuneJob", INT4, None),
+    ],
+)
+def test_preflight_tells_the_format_of_what_is_to_be_served(
+    paths: Paths, kind: str, quantization: dict[str, object] | None, told: str | None
+) -> None:
+    config = {"quantization_config": quantization} if quantization else {}
+    (paths.volumes / "data" / "base" / "config.json").write_text(json.dumps(config))
+    asked = plan(MODEL).model_copy(update={"kind": kind})
+    (found,) = preflight.run(asked, paths, Report()).resolved or []
+    assert found.format == told
+
+
+@pytest.mark.parametrize("engine", ["vLLM", "LMDeploy", "SGLang"])
+def test_each_engine_has_formats_of_its_own(paths: Paths, engine: EngineType) -> None:
+    """FP8 of compressed-tensors: LMDeploy would end with an AssertionError."""
+    weights = {"type": "float", "num_bits": 8}
+    group = {"weights": weights, "input_activations": weights, "format": "float-quantized"}
+    quantization = {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}}
+    config = {"quantization_config": quantization}
+    (paths.volumes / "data" / "base" / "config.json").write_text(json.dumps(config))
+    work = plan(*locked(paths, MODEL), serve=ServePlan(engine=engine, on_accelerator=True))
+    if engine != "LMDeploy":
+        assert stage.run(work, paths, Report()).succeeded
+        return
+    with pytest.raises(UserError, match="does not read compressed-tensors but 4-bit") as caught:
+        stage.run(work, paths, Report())
+    assert caught.value.reason == Reason.FORMAT_NOT_SUPPORTED
 
 
 def test_flags_are_read_as_linux_writes_them(tmp_path: Path) -> None:

@@ -40,12 +40,20 @@ class Pass:
 @dataclass(frozen=True)
 class Work:
     """A stage that must be done: its name, which is its Job's and its working container's, what
-    the pod is told, and the pod. ``marks`` are parts of the status while it is being done."""
+    the pod is told, and the pod. ``marks`` are parts of the status while it is being done.
+
+    ``working``: Ready's reason meanwhile, where it is not the kind's own; ``message`` is what it
+    says before there is any progress. ``advice``: what to do next where the stage fails, besides
+    what its pod says.
+    """
 
     stage: str
     plan: Plan
     template: Object
     marks: dict[str, Any] = field(default_factory=dict)
+    working: Reason | None = None
+    message: str = "Its pod is being started."
+    advice: str = ""
 
 
 @dataclass(frozen=True)

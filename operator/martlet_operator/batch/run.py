@@ -38,6 +38,9 @@ Object = dict[str, Any]
 PROGRESS_SECONDS = 10.0
 """Progress is read, and a status written for it, no more often than this."""
 
+_MADE = ("artifact", "verified")
+"""What a run made, and who answered with it."""
+
 _SHARED_SECONDS = 5.0
 """After so many, what another does is looked at again."""
 
@@ -149,19 +152,26 @@ class _Step:
     def _do(self, work: Work, state: StageState) -> Decision:
         self.status = self.status.model_copy(update=work.marks)
         desired = self._objects(work.plan, work.stage, work.template)
-        return self._wait(state, desired, self.kind.working, "Its pod is being started.")
+        reason = work.working or self.kind.working
+        return self._wait(state, desired, reason, work.message, work.advice)
 
     def _pass(self, run: str, inputs: Inputs) -> Pass:
         return Pass(self.spec, self.status, inputs, run, self.snapshot, self.settings, self.now)
 
     def _wait(
-        self, state: StageState, desired: list[Object], reason: Reason, message: str
+        self,
+        state: StageState,
+        desired: list[Object],
+        reason: Reason,
+        message: str,
+        advice: str = "",
     ) -> Decision:
         """The stage is not done: show how it stands."""
         run = self.status.run.id
         if state.failed:
             found = self._findings(state.failed.told) if state.failed.told else {}
-            end = self._end(Ready("False", state.failed.reason, state.failed.message), found)
+            text = f"{state.failed.message} {advice}".strip()
+            end = self._end(Ready("False", state.failed.reason, text), found)
             return replace(end, desired=_stopped(desired)) if state.stop else end
         if state.lost:
             return Decision(self._status(self._retrying(None, 0), finished=False), again_after=1)
@@ -306,7 +316,7 @@ def _stopped(desired: list[Object]) -> list[Object]:
 
 def _begin(status: Any, run: str, now: datetime) -> Any:
     """A new run: what the former one found is dropped, what it made stays until the new exists."""
-    kept = {"artifact": status.artifact} if getattr(status, "artifact", None) else {}
+    kept = {name: value for name in _MADE if (value := getattr(status, name, None))}
     ready = find(status.conditions, ConditionType.READY)
     return type(status)(
         run=Run(id=run, started_at=timestamp(now)), conditions=[ready] if ready else None, **kept

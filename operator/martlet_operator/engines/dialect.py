@@ -1,13 +1,24 @@
 """What one engine says differently from the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from martlet_api.engine import Engine
+from martlet_api.engine import Engine, EngineType
 from martlet_api.pods import PodSettings
 from martlet_operator.engines.measures import Measures
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.settings import Images
+
+Processor = Literal["CPU", "NVIDIA", "AMD", "other"]
+"""What a pod computes on, as far as its extended resource tells."""
+_VENDORS: dict[str, Processor] = {"nvidia.com": "NVIDIA", "amd.com": "AMD"}
+
+
+def processor(pod: PodSettings) -> Processor:
+    if pod.accelerator is None:
+        return "CPU"
+    return _VENDORS.get(pod.accelerator.partition("/")[0], "other")
 
 
 @dataclass(frozen=True)
@@ -41,10 +52,31 @@ class Launch:
 
 @dataclass(frozen=True)
 class EngineDialect:
-    """An engine's image, command, arguments and variables, all pure, and what its page tells."""
+    """One engine, all pure.
 
-    image: Callable[[Images, PodSettings], str]
+    versions: of the images, by what they compute on. Where there is none, the engine may run all
+    the same, in the user's own image, if ``formats`` has the processor.
+    formats: the ``quant_method`` of a model's config.json that the engine reads, by processor; no
+    key where the engine does not run.
+    adapter_problem: why it cannot serve an adapter under the served name; None where it can.
+    image: ours for a processor that ``versions`` has.
+    command, arguments, environment: of the container.
+    health_seconds: how long its /health may take to answer.
+    measures: what its metrics page tells.
+    """
+
+    type: EngineType
+    versions: Mapping[Processor, str]
+    formats: Mapping[Processor, frozenset[str]]
+    image: Callable[[Images, Processor], str]
     command: tuple[str, ...]
     arguments: Callable[[Launch], list[str]]
     environment: Callable[[Launch], dict[str, str]]
     measures: Measures
+    adapter_problem: str | None = None
+    health_seconds: int = 1
+
+    def title(self, on: Processor) -> str:
+        """Its name, with the version of our image if there is one."""
+        version = self.versions.get(on)
+        return f"{self.type} {version}" if version else self.type

@@ -1,8 +1,10 @@
-"""vLLM: 0.32 on a CPU, 0.33 on an accelerator."""
+"""vLLM: 0.32 on a CPU, 0.33 on an accelerator.
+
+Told to stop, it ends its requests within ``--shutdown-timeout``, and is gone as soon as they are.
+"""
 
 from martlet_api.contract import ENGINE_PORT, INPUTS_PATH
-from martlet_api.pods import PodSettings
-from martlet_operator.engines.dialect import EngineDialect, Launch
+from martlet_operator.engines.dialect import EngineDialect, Launch, Processor
 from martlet_operator.engines.measures import ANSWERED, FAILED, GENERATES, Measures, Series
 from martlet_operator.pods.containers import offline
 from martlet_operator.settings import Images
@@ -11,8 +13,25 @@ _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM's --max-lora-rank takes (vllm/config/lora.py, MaxLoRARanks)."""
 
 
-def image(images: Images, pod: PodSettings) -> str:
-    return images.vllm_cuda if pod.accelerator else images.vllm_cpu
+_ANYWHERE = frozenset(
+    {
+        *("awq", "gptq", "compressed-tensors", "fp8", "fbgemm_fp8", "mxfp4", "mxfp8", "quark"),
+        *("modelopt", "modelopt_fp4", "modelopt_mxfp8", "modelopt_mixed", "torchao", "auto-round"),
+    }
+)
+FORMATS: dict[Processor, frozenset[str]] = {
+    "CPU": _ANYWHERE,
+    "NVIDIA": _ANYWHERE,
+    "AMD": _ANYWHERE,
+    "other": _ANYWHERE,
+}
+"""vllm/model_executor/layers/quantization/__init__.py (method_to_config) and inc/inc.py; for AMD
+vllm/platforms/rocm.py (supported_quantization). bitsandbytes and GGUF are gone from it. What a
+processor has kernels for is asked in the pod, which knows it."""
+
+
+def image(images: Images, on: Processor) -> str:
+    return images.vllm_cpu if on == "CPU" else images.vllm_cuda
 
 
 def arguments(launch: Launch) -> list[str]:
@@ -28,6 +47,9 @@ def arguments(launch: Launch) -> list[str]:
         out += ["--max-model-len", str(engine.max_model_len)]
     if launch.accelerators > 1:
         out += ["--tensor-parallel-size", str(launch.accelerators)]
+    if launch.drain_seconds:
+        # Left out, requests are aborted as soon as the pod is told to stop.
+        out += ["--shutdown-timeout", str(launch.drain_seconds)]
     if not launch.on_accelerator:
         out += ["--enforce-eager"]
     if model.is_adapter:
@@ -76,6 +98,9 @@ MEASURES = Measures(
 vllm/entrypoints/serve/instrumentator/metrics.py, the same in 0.32 and 0.33."""
 
 DIALECT = EngineDialect(
+    type="vLLM",
+    versions={"CPU": "0.32.0", "NVIDIA": "0.33.0"},
+    formats=FORMATS,
     image=image,
     command=("python3", "-m", "vllm.entrypoints.openai.api_server"),
     arguments=arguments,

@@ -4,19 +4,18 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from martlet_api import benchmarks
-from martlet_api.contract import (
-    ENGINE_PORT,
-    METRICS_PORT,
-    EvaluatePlan,
-    OutputPlan,
-    Plan,
-    ServePlan,
-)
+from martlet_api.contract import EvaluatePlan, OutputPlan, Plan
 from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, EvalRunSpec, Suite
 from martlet_api.references import ModelSource
+from martlet_operator.batch.engine_template import (
+    ENDPOINT,
+    SERVED_NAME,
+    asking_template,
+    serve_plan,
+)
 from martlet_operator.batch.kind import Pass, plan_of
 from martlet_operator.batch.output import output_plan
-from martlet_operator.engines.container import engine_container
+from martlet_operator.engines import choice
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import (
     Inputs,
@@ -24,10 +23,6 @@ from martlet_operator.inputs.wanted import (
     WantedDataset,
     WantedModel,
 )
-from martlet_operator.naming import stage_name
-from martlet_operator.pods.containers import container, offline, pod_spec
-from martlet_operator.pods.stage import bringing, runtime_command
-from martlet_operator.pods.volumes import claim_of, claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -36,7 +31,6 @@ Subject = Literal["Model", "Baseline"]
 BASELINE = "baseline"
 STAGES: dict[Subject, str] = {"Model": "evaluate", "Baseline": BASELINE}
 _FLOW = "evaluate"
-SERVED_NAME = "model"
 
 
 def inputs(spec: EvalRunSpec) -> list[Wanted]:
@@ -68,7 +62,12 @@ def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
     """What cannot be scored: a benchmark that is not known or whose data is nowhere named, or what
     the engine cannot load."""
     wrong = (benchmarks.problem(suite) for suite in spec.suites)
-    return next(filter(None, wrong), None) or not_served(model)
+    return next(filter(None, wrong), None) or unserved(spec, model)
+
+
+def unserved(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
+    """Why no engine loads a model, which may not be known yet."""
+    return not_served(model) or choice.problem(spec.engine, model, spec.pod)
 
 
 def of_subject(inputs: Inputs, subject: Subject) -> Inputs:
@@ -83,14 +82,14 @@ def plan(at: Pass, inputs: Inputs, subject: Subject) -> Plan:
     spec: EvalRunSpec = at.spec
     evaluate = EvaluatePlan(
         subject=subject,
-        endpoint=f"http://127.0.0.1:{ENGINE_PORT}/v1",
+        endpoint=ENDPOINT,
         served_name=SERVED_NAME,
         suites=spec.suites,
         generation=spec.generation,
         output=_output(at, inputs, subject),
     )
-    on_accelerator = spec.pod.accelerator is not None
-    serve = ServePlan(engine=spec.engine.type, on_accelerator=on_accelerator)
+    assert inputs.model is not None
+    serve = serve_plan(spec.engine, inputs.model, spec.pod)
     return plan_of(at.resource, inputs, at.run, evaluate=evaluate, serve=serve)
 
 
@@ -106,26 +105,8 @@ def _output(at: Pass, inputs: Inputs, subject: Subject) -> OutputPlan | None:
 def template(
     spec: EvalRunSpec, plan: Plan, inputs: Inputs, settings: Settings, stage: str
 ) -> Object:
-    """stage, then the engine as a native sidecar, then the scorer once the engine answers."""
-    assert inputs.model is not None
-    output = [spec.output.uri] if spec.output else []
-    images, claims = settings.images, claims_of([*inputs.uris, *output])
-    mounted = mounts(claims, inputs.cache)
-    engine = engine_container(spec.engine, inputs.model, SERVED_NAME, spec.pod, images, mounted)
-    scorer = container(
-        stage,
-        images.runtime,
-        images.pull_policy,
-        runtime_command(_FLOW),
-        mounts(claims, inputs.cache, writable=next(map(claim_of, output), None)),
-        env=offline(),
-    )
-    return pod_spec(
-        spec.pod,
-        init=[
-            *bringing(images, claims, list(inputs.secrets), inputs.cache),
-            {**engine, "restartPolicy": "Always"},
-        ],
-        containers=[{**scorer, "ports": [{"name": "metrics", "containerPort": METRICS_PORT}]}],
-        volumes=volumes(stage_name(plan.name, plan.run, stage), claims, inputs.cache),
+    """The scorer beside the engine; where rows are kept, it writes them."""
+    output = spec.output.uri if spec.output else None
+    return asking_template(
+        stage, _FLOW, spec.engine, spec.pod, plan, inputs, settings, output=output
     )

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from martlet_api.evalrun import Comparison, EvalRunSpec, EvalRunStatus, Measured, Suite
+from martlet_operator.engines.choice import chosen
 from martlet_operator.engines.container import engine_image
 from martlet_operator.evalrun.desired import input_of
 from martlet_operator.inputs.wanted import Inputs
@@ -24,7 +25,7 @@ def key(spec: EvalRunSpec, inputs: Inputs, images: Images) -> str:
         "model": [link.digest for link in inputs.model.made_from()],
         "suites": [_suite(suite, data.get(input_of(suite))) for suite in spec.suites],
         "generation": spec.generation.to_dict(),
-        "engine": spec.engine.to_dict(),
+        "engine": chosen(spec.engine, inputs.model, spec.pod).to_dict(),
         "images": [engine_image(spec.engine, inputs.model, spec.pod, images), images.runtime],
     }
     return f"sha256:{digest_of(made)}"

@@ -2,11 +2,14 @@
 What is known already is not done again, and what another scores now is waited for. Pure."""
 
 from martlet_api.conditions import Reason
+from martlet_api.engine import EngineStatus
 from martlet_api.evalrun import Comparison, EvalRunSpec, Measured
 from martlet_operator.batch.kind import Finished, Known, Outcome, Pass, Work
 from martlet_operator.conditions.fold import Ready, timestamp
+from martlet_operator.engines.choice import choose
 from martlet_operator.evalrun import comparing, desired, sharing, status
 from martlet_operator.evalrun.desired import STAGES, Subject
+from martlet_operator.inputs.wanted import Inputs
 
 _FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
 
@@ -24,22 +27,32 @@ def subjects(spec: EvalRunSpec) -> list[Subject]:
     return ["Baseline", "Model"] if spec.baseline else ["Model"]
 
 
-def _scored(at: Pass, subject: Subject) -> Work | Known | Ready | None:
+def _scored(at: Pass, subject: Subject) -> Work | Known | Outcome | Ready | None:
     """What is to be done for a model's scores; None where the status has them."""
     inputs = desired.of_subject(at.inputs, subject)
+    if wrong := desired.unserved(at.spec, inputs.model):
+        return Outcome(Ready("False", Reason.INVALID_SPEC, wrong), {})
     key = sharing.key(at.spec, inputs, at.settings.images)
     field = _FIELDS[subject]
     have: Measured | None = getattr(at.status, field)
     if have and have.key == key:
         return None
     if found := sharing.find(key, at.snapshot.peers, samples=at.spec.output is not None):
-        return Known({field: found, "scoring": None})
+        return Known({field: found, "scoring": None, **_engine(at, inputs, subject)})
     if other := sharing.busy(key, at.resource, at.snapshot.peers):
         return Known({"scoring": None}) if at.status.scoring else _waiting(other, subject)
     told = desired.plan(at, inputs, subject)
     stage = STAGES[subject]
     pod = desired.template(at.spec, told, inputs, at.settings, stage)
-    return Work(stage, told, pod, {"scoring": key})
+    return Work(stage, told, pod, {"scoring": key, **_engine(at, inputs, subject)})
+
+
+def _engine(at: Pass, inputs: Inputs, subject: Subject) -> dict[str, EngineStatus]:
+    """The status tells of the model's engine, not of the baseline's."""
+    assert inputs.model is not None
+    if subject == "Baseline":
+        return {}
+    return {"engine": choose(at.spec.engine, inputs.model, at.spec.pod)}
 
 
 def _compared(at: Pass) -> Work | Known | None:
@@ -71,7 +84,8 @@ def taken(stage: str, at: Pass, finished: Finished) -> Known:
         by=f"EvalRun/{at.snapshot.name} {finished.run}",
         samples=finished.told.evaluate.artifact,
     )
-    return Known({_FIELDS[subject]: measured, "scoring": None, "progress": None})
+    done = {_FIELDS[subject]: measured, "scoring": None, "progress": None}
+    return Known({**done, **_engine(at, inputs, subject)})
 
 
 def _taken_comparison(at: Pass, finished: Finished) -> Known:

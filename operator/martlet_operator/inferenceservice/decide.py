@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import ConditionType, Reason
+from martlet_api.engine import EngineType
 from martlet_api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus
 from martlet_api.runs import Run
 from martlet_operator.batch import preflight
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, timestamp, with_condition
+from martlet_operator.engines import choice, known
 from martlet_operator.inferenceservice import gates, revision
-from martlet_operator.inferenceservice.rollout import records, telling
+from martlet_operator.inferenceservice.rollout import guarding, records, telling
 from martlet_operator.inferenceservice.rollout.state import Candidate, Failure
 from martlet_operator.inferenceservice.serving import Service
 from martlet_operator.inputs.cache import Cache
@@ -41,6 +43,8 @@ def decide(
 ) -> Decision:
     """The next desired objects and status of one service."""
     step = _Step(spec, status, snapshot, settings, now)
+    if wrong := choice.problem(spec.engine, None, spec.pod):
+        return step.hold(Ready("False", Reason.INVALID_SPEC, wrong))
     referenced = model_of(spec.model, snapshot.references)
     if isinstance(referenced, Waiting):
         return step.hold(referenced.ready)
@@ -122,8 +126,13 @@ class _Step:
 
     def _gate(self, model: KnownModel, cache: Cache | None) -> Decision:
         """A verdict that failed takes a rollout back; one that is not there yet holds it."""
-        if message := not_served(model):
+        engine, pod = self.spec.engine, self.spec.pod
+        if message := not_served(model) or choice.problem(engine, model, pod):
             return self.hold(Ready("False", Reason.INVALID_SPEC, message))
+        chosen = choice.choose(engine, model, pod)
+        if message := self._unguarded(chosen.type):
+            return self.hold(Ready("False", Reason.INVALID_SPEC, message))
+        self.status = self.status.model_copy(update={"engine": chosen})
         want = revision.wanted(self.snapshot.resource, self.spec, model, self.settings, cache)
         candidate = Candidate(want.name, model.digest)
         if rejected := records.why_rejected(self.status, candidate, self.spec.retry):
@@ -134,6 +143,10 @@ class _Step:
         if shut and shut.reason == Reason.GATE_NOT_PASSED:
             barred = Failure(shut.reason, shut.message, withdrawn=True)
         return self.service.roll(want, held=shut, barred=barred)
+
+    def _unguarded(self, engine: EngineType) -> str | None:
+        offered, prometheus = known.offers(engine), self.settings.prometheus
+        return guarding.problem(self.spec.canary, engine, offered, prometheus)
 
 
 def _resolving(state: StageState) -> Ready:

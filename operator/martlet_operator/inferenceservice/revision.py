@@ -6,6 +6,7 @@ from typing import Any
 from martlet_api import labels
 from martlet_api.contract import ENGINE_PORT, Plan, ServePlan
 from martlet_api.inferenceservice import InferenceServiceSpec
+from martlet_operator.engines.choice import choose
 from martlet_operator.engines.container import engine_container, engine_image
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel
@@ -18,8 +19,10 @@ from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
 
-_DRAIN_SECONDS = 10
+_PRE_STOP_SECONDS = 10
+_DRAIN_SECONDS = 100
 _GRACE_SECONDS = 120
+"""More than both together: an engine that has ended its requests still has to end itself."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,19 @@ def wanted(
     defaults, or else a field that a later version adds would load every model anew."""
     identity = [
         [item.model_dump(mode="json", exclude_none=True) for item in model.inputs()],
-        spec.engine.model_dump(mode="json", exclude_defaults=True),
+        _engine_identity(spec, model),
         spec.pod.model_dump(mode="json", exclude_defaults=True),
         [settings.images.runtime, engine_image(spec.engine, model, spec.pod, settings.images)],
         spec.retry,
     ]
     return Wanted(revision_name(resource["metadata"]["name"], identity), model, cache)
+
+
+def _engine_identity(spec: InferenceServiceSpec, model: KnownModel) -> Object:
+    """The engine that was chosen, whoever chose it; vLLM, which was the only one, goes unnamed."""
+    engine = choose(spec.engine, model, spec.pod).type
+    settings = spec.engine.model_dump(mode="json", exclude_defaults=True, exclude={"type"})
+    return settings if engine == "vLLM" else {"type": engine, **settings}
 
 
 def objects(
@@ -99,13 +109,14 @@ def metadata(resource: Object, name: str, **marks: str) -> Object:
 
 def _plan_map(resource: Object, spec: InferenceServiceSpec, want: Wanted) -> Object:
     own = resource["metadata"]
+    engine = choose(spec.engine, want.model, spec.pod).type
     plan = Plan(
         kind=resource["kind"],
         namespace=own["namespace"],
         name=own["name"],
         run=want.name,
         inputs=want.model.inputs(),
-        serve=ServePlan(engine=spec.engine.type, on_accelerator=spec.pod.accelerator is not None),
+        serve=ServePlan(engine=engine, on_accelerator=spec.pod.accelerator is not None),
     )
     return {
         "apiVersion": "v1",
@@ -120,6 +131,7 @@ def _deployment(
     resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings, replicas: int
 ) -> Object:
     about = metadata(resource, want.name, revision=want.name)
+    engine = choose(spec.engine, want.model, spec.pod).type
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -133,7 +145,7 @@ def _deployment(
             },
             "revisionHistoryLimit": 1,
             "template": {
-                "metadata": {"labels": {**about["labels"], labels.ENGINE: spec.engine.type}},
+                "metadata": {"labels": {**about["labels"], labels.ENGINE: engine}},
                 "spec": _pod(resource, spec, want, settings),
             },
         },
@@ -144,9 +156,17 @@ def _pod(resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: S
     claims = claims_of(want.model.uris)
     served = resource["metadata"]["name"]
     mounted = mounts(claims, want.cache)
-    engine = engine_container(spec.engine, want.model, served, spec.pod, settings.images, mounted)
+    engine = engine_container(
+        spec.engine,
+        want.model,
+        served,
+        spec.pod,
+        settings.images,
+        mounted,
+        drain_seconds=_DRAIN_SECONDS,
+    )
     # The pod leaves the endpoints at once but the gateway hears of it later.
-    drain = {"lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
+    drain = {"lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}}}
     return pod_spec(
         spec.pod,
         init=bringing(settings.images, claims, list(want.model.secrets), want.cache),

@@ -16,6 +16,9 @@ class KnownModel:
     commit: str | None = None
     base: "KnownModel | None" = None
     lora_rank: int | None = None
+    format: str | None = None
+    """As the artifact or preflight tells it: safetensors for plain weights, or the ``quant_method``
+    of compressed ones."""
     resource: str | None = None
     secrets: tuple[str, ...] = ()
 
@@ -69,7 +72,14 @@ def not_served(model: KnownModel | None) -> str | None:
 
 def from_resolved(found: ResolvedInput, secrets: tuple[str, ...]) -> KnownModel:
     """A model that preflight locked."""
-    return KnownModel(found.uri, found.digest, found.revision, found.commit, secrets=secrets)
+    return KnownModel(
+        found.uri,
+        found.digest,
+        found.revision,
+        found.commit,
+        format=found.format,
+        secrets=secrets,
+    )
 
 
 def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -> KnownModel:
@@ -85,6 +95,7 @@ def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -
         artifact.digest,
         base=known_base,
         lora_rank=artifact.adapter_rank,
+        format=artifact.format,
         resource=resource,
         secrets=secrets if base else (),
     )

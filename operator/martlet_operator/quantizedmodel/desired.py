@@ -3,13 +3,12 @@
 from typing import Any
 
 from martlet_api.contract import Plan, QuantizePlan
-from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizedModelStatus
-from martlet_operator.batch.kind import plan_of
+from martlet_api.quantizedmodel import QuantizedModelSpec
+from martlet_operator.batch.kind import Pass, Work, plan_of
 from martlet_operator.batch.output import output_plan
 from martlet_operator.batch.template import working_template
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
-from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
 
@@ -31,13 +30,13 @@ def refusal(spec: QuantizedModelSpec, model: KnownModel | None) -> str | None:
     return None
 
 
-def plan(
-    resource: Object,
-    spec: QuantizedModelSpec,
-    status: QuantizedModelStatus,
-    inputs: Inputs,
-    run: str,
-) -> Plan:
+def work(at: Pass) -> Work:
+    told = plan(at.resource, at.spec, at.inputs, at.run)
+    pod = working_template(STAGE, at.spec.pod, told, at.inputs, at.settings, at.spec.output.uri)
+    return Work(STAGE, told, pod)
+
+
+def plan(resource: Object, spec: QuantizedModelSpec, inputs: Inputs, run: str) -> Plan:
     quantize = QuantizePlan(
         engine=spec.engine,
         on_accelerator=spec.pod.accelerator is not None,
@@ -48,7 +47,3 @@ def plan(
         output=output_plan(resource, spec.output, inputs, run),
     )
     return plan_of(resource, inputs, run, quantize=quantize)
-
-
-def template(spec: QuantizedModelSpec, plan: Plan, inputs: Inputs, settings: Settings) -> Object:
-    return working_template(STAGE, spec.pod, plan, inputs, settings, spec.output.uri)

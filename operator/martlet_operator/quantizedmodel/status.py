@@ -1,4 +1,4 @@
-"""What a quantization run says: its rungs, and the one that was kept."""
+"""What a quantization run says: its rungs, the one that was kept, and who answered with it."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,13 @@ from typing import Any
 from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import QuantizeResult, Termination
-from martlet_api.quantizedmodel import QuantizedModelSpec, QuantizeProgress, RungResult
+from martlet_api.quantizedmodel import (
+    QuantizedModelSpec,
+    QuantizedModelStatus,
+    QuantizeProgress,
+    RungResult,
+    Verified,
+)
 from martlet_operator.batch.kind import Finished, Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
 
@@ -21,22 +27,59 @@ def progress(gauges: dict[str, float], now: datetime) -> tuple[QuantizeProgress,
     return figures, f"Tries rung {rung} of {total}."
 
 
-def outcome(spec: QuantizedModelSpec, finished: Finished) -> Outcome:
-    """The first rung within the gate; a pod that found none says so by its exit code."""
+def compressed(finished: Finished) -> dict[str, Any]:
+    """The first rung within the gate; a pod that found none says so by its exit code. What it wrote
+    is no artifact before the engine has answered with it."""
     result = finished.told.quantize
     assert result is not None
     assert result.artifact is not None
-    chosen = next(rung for rung in result.rungs if rung.passed)
-    artifact = result.artifact.model_copy(update={"run": finished.run})
-    update = {
-        "chosen": chosen,
+    return {
+        "chosen": next(rung for rung in result.rungs if rung.passed),
         **_found(result),
-        "artifact": artifact,
+        "candidate": result.artifact.model_copy(update={"run": finished.run}),
         "progress": None,
     }
-    text = f"{describe(chosen)}; {artifact.bytes} bytes of {result.source_bytes}."
-    text += _few_rows(spec, result.calibration_rows)
-    return Outcome(Ready("True", Reason.SUCCEEDED, text), update)
+
+
+def verified(status: QuantizedModelStatus, finished: Finished) -> dict[str, Any]:
+    """The candidate as the artifact, and by whom: never the one without the other."""
+    told, candidate = finished.told.verify, status.candidate
+    assert told is not None
+    assert candidate is not None
+    answered = Verified(
+        digest=candidate.digest,
+        engine=told.engine,
+        version=told.version,
+        image=told.image,
+        seconds_to_first_answer=round(told.seconds, 1),
+        chat=told.chat,
+        at=timestamp(finished.now),
+    )
+    return {"artifact": candidate, "verified": answered, "candidate": None}
+
+
+def has_ended(status: QuantizedModelStatus, run: str) -> bool:
+    """Whether the run has made its artifact. One from before there was a verification has, too; an
+    artifact that was kept of an earlier time of the same run does not count."""
+    made = status.chosen and not status.candidate
+    return bool(made and status.artifact and status.artifact.run == run)
+
+
+def outcome(spec: QuantizedModelSpec, status: QuantizedModelStatus) -> Outcome:
+    """How a run ended that made its artifact."""
+    chosen, artifact = status.chosen, status.artifact
+    assert chosen is not None
+    assert artifact is not None
+    text = f"{describe(chosen)}; {artifact.bytes} bytes of {status.source_bytes}."
+    text += _few_rows(spec, status.calibration_rows) + _answered(status.verified)
+    return Outcome(Ready("True", Reason.SUCCEEDED, text), {})
+
+
+def _answered(by: Verified | None) -> str:
+    if by is None:
+        return ""
+    engine = f"{by.engine} {by.version}" if by.version else by.engine
+    return f" {engine} answered with it {by.seconds_to_first_answer:.0f} s after its pod began."
 
 
 def _few_rows(spec: QuantizedModelSpec, rows: int | None) -> str:

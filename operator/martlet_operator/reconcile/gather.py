@@ -28,6 +28,7 @@ _OWNED_KINDS = {
     "InferenceService": ("Job", "ConfigMap", "Deployment", "Service", "HTTPRoute"),
 }
 _REPORTING_CONTAINERS = ("train", "evaluate", "baseline", "quantize")
+"""Those whose page of metrics tells progress."""
 _SHARING_KINDS = ("EvalRun",)
 """Kinds whose resources take over what others of their kind found."""
 _REFERENCE_DEPTH = 32

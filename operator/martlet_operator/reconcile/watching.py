@@ -16,7 +16,8 @@ from martlet_operator.canary.windows import Arm, Reading, Readings, Window, adva
 from martlet_operator.cluster.pages import read_page
 from martlet_operator.cluster.prometheus import ask
 from martlet_operator.engines import measures
-from martlet_operator.engines.container import CONTAINER, DIALECTS
+from martlet_operator.engines.container import CONTAINER
+from martlet_operator.engines.known import DIALECTS
 from martlet_operator.inferenceservice.rollout.guarding import ERRORS, REQUESTS, Watched
 from martlet_operator.pods.states import is_ready
 from martlet_operator.reconcile.queue import Key

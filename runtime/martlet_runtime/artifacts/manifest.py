@@ -79,11 +79,16 @@ def verify(root: Path, digest: str) -> Listing:
 
 
 def _difference(root: Path, found: Listing, known: Listing | None, digest: str) -> str:
-    end = "Restore it, or set a new spec.retry to take it as it is now."
     if known and known.digest == digest:
         path, how = first_difference(known, found)
-        return f"{path} in {root.name} {how}. {end}"
-    return f"{root.name} has digest {found.digest}, but {digest} was locked. {end}"
+        return (
+            f"{path} in {root.name} {how} since it was made. Restore it, or let the resource that "
+            "made it make it anew by a new spec.retry."
+        )
+    return (
+        f"{root.name} has digest {found.digest}, but {digest} was locked. Restore it, or set a new "
+        "spec.retry to take it as it is now."
+    )
 
 
 def first_difference(known: Listing, found: Listing) -> tuple[str, str]:

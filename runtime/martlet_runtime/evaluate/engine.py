@@ -5,12 +5,16 @@ import json
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import RetryableError
 
 _WAIT_SECONDS = 600.0
 _PAUSE_SECONDS = 1.0
+_TIMEOUT_SECONDS = 30.0
+NO_ANSWER = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
+"""How an engine that does not answer shows itself."""
 
 
 def wait(endpoint: str, model: str, seconds: float = _WAIT_SECONDS) -> None:
@@ -20,20 +24,28 @@ def wait(endpoint: str, model: str, seconds: float = _WAIT_SECONDS) -> None:
         if time.monotonic() > until:
             raise RetryableError(
                 Reason.ENGINE_FAILED,
-                f"The engine gave no answer within {seconds:.0f} s: {wrong}. It is tried again.",
+                f"The engine gave no answer within {seconds:.0f} s: {wrong}.",
             )
         time.sleep(_PAUSE_SECONDS)
 
 
 def problem(endpoint: str, model: str) -> str | None:
     """Why the engine gives no completion; None where it does."""
-    body = json.dumps({"model": model, "prompt": "Hello", "max_tokens": 1}).encode()
-    request = urllib.request.Request(  # noqa: S310 - the endpoint is the pod's own
-        f"{endpoint}/completions", body, {"Content-Type": "application/json"}
-    )
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            json.load(answer)
-    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+        ask(f"{endpoint}/completions", {"model": model, "prompt": "Hello", "max_tokens": 1})
+    except NO_ANSWER as error:
         return str(error)
     return None
+
+
+def ask(
+    url: str, body: dict[str, Any] | None = None, timeout: float = _TIMEOUT_SECONDS
+) -> dict[str, Any]:
+    """What the engine answers, or one of ``NO_ANSWER``; of those an HTTPError is its own words."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310 - the endpoint is the pod's own
+        url, data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+    return found

@@ -19,7 +19,7 @@ from martlet_runtime.errors import UserError
 from martlet_runtime.loading import load_model, load_tokenizer, shape_of_model
 from martlet_runtime.paths import Paths
 from martlet_runtime.perplexity import tokens_of
-from martlet_runtime.quantize import ladder, merging, needs
+from martlet_runtime.quantize import device, ladder, merging, needs
 from martlet_runtime.quantize.kept import Kept
 from martlet_runtime.quantize.rung import Bench, attempt, untried
 from martlet_runtime.quantize.scoring import Score, score
@@ -99,17 +99,8 @@ def _ladder(todo: QuantizePlan, where: Processor) -> tuple[list[Rung], str]:
 
 
 def _processor(todo: QuantizePlan) -> Processor:
-    """The accelerator's compute capability is known where torch sees one."""
-    capability = None
-    if todo.on_accelerator and torch.cuda.is_available():
-        major, minor = torch.cuda.get_device_capability()
-        capability = 10 * major + minor
+    capability = device.capability() if todo.on_accelerator else None
     return processor(on_accelerator=todo.on_accelerator, capability=capability)
-
-
-def _dtype() -> torch.dtype:
-    """What all is measured in."""
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
 
 
 def _texts(plan: Plan, paths: Paths) -> _Texts:
@@ -129,7 +120,7 @@ def _texts(plan: Plan, paths: Paths) -> _Texts:
 def _check_room(plan: Plan, paths: Paths, rungs: list[Rung], texts: _Texts) -> None:
     """Before the first weight is loaded: memory, scratch space and the output's volume."""
     assert plan.quantize is not None
-    dtype, output = _dtype(), plan.quantize.output
+    dtype, output = device.dtype(), plan.quantize.output
     shape = shape_of_model(paths.inputs / "model", dtype)
     calibration = needs.Calibration(len(texts.rows), max(map(len, texts.rows)))
     wanted = [needs.of(rung, shape, dtype, calibration) for rung in rungs]
@@ -141,7 +132,7 @@ def _check_room(plan: Plan, paths: Paths, rungs: list[Rung], texts: _Texts) -> N
 
 
 def _bench(todo: QuantizePlan, full: Paths, texts: _Texts, where: Processor, kept: Kept) -> Bench:
-    dtype = _dtype()
+    dtype = device.dtype()
     return Bench(
         load=partial(load_model, full),
         shape=shape_of_model(full.inputs / "model", dtype),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from martlet_runtime.perplexity import perplexity
+from martlet_runtime.quantize import device
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Score:
 
 
 def score(model: Any, tokens: torch.Tensor) -> Score:
+    ready = device.placed(model)
     started = time.perf_counter()
-    measured = perplexity(model, tokens)
+    measured = perplexity(ready, tokens)
     return Score(measured, len(tokens) / (time.perf_counter() - started))

@@ -15,6 +15,7 @@ from operator_builders import (
     RUNNING,
     SETTINGS,
     STAGES,
+    WORK,
     after,
     condition,
     container_status,
@@ -34,6 +35,7 @@ from operator_builders import (
     stage_pod,
     started,
     waiting,
+    went_well,
     with_artifact,
     work_told,
 )
@@ -227,8 +229,14 @@ def _ended(
     return live, run, decide(live, pods=[pod], owned=[job])
 
 
+def _succeeded(kind: str):
+    """A run whose every stage went well."""
+    live, run, _ = locked(resource(kind))
+    return live, run, decide(live, **went_well(live, run, WORK[kind]))
+
+
 def test_success(kind: str) -> None:
-    _, run, decision = _ended(kind, 0, json.dumps(work_told(kind)), "Complete")
+    _, run, decision = _succeeded(kind)
     status, reason, _ = ready(decision)
     assert (status, reason) == ("True", "Passed" if kind == "EvalRun" else "Succeeded")
     assert decision.status.run.finished_at == "2026-01-02T03:04:05Z"
@@ -243,7 +251,7 @@ def test_success(kind: str) -> None:
 
 
 def test_a_finished_run_is_left_alone(kind: str) -> None:
-    live, _, decision = _ended(kind, 0, json.dumps(work_told(kind)), "Complete")
+    live, _, decision = _succeeded(kind)
     finished = after(live, decision)
     again = decide(finished, now=NOW + timedelta(days=1))
     assert again.status.to_dict() == finished["status"]
@@ -560,7 +568,7 @@ def test_a_run_that_was_held_comes_back_to_its_result() -> None:
 def test_other_images_do_not_make_a_new_run(kind: str) -> None:
     """The Job that runs is not touched; the next one has the new images."""
     live, run, decision = locked(resource(kind))
-    other = replace(SETTINGS, images=Images("runtime:2", "cpu:2", "cuda:2"))
+    other = replace(SETTINGS, images=Images(*(f"{name}:2" for name in "abcde")))
     again = decide(live, settings=other, owned=[stage_job(live, run, STAGES[kind])])
     assert again.status.run.id == run
     names = [item["metadata"]["name"] for item in decision.desired]

@@ -36,7 +36,6 @@ from martlet_api import labels
 from martlet_operator.naming import owned_labels
 from martlet_operator.reconcile import kinds
 from martlet_operator.reconcile.decision import Decision, pruned
-from martlet_operator.settings import Images
 
 Object = dict[str, Any]
 ENDPOINT = {"gateway": {"name": "gw"}, "hostnames": ["a.example.com"]}
@@ -382,16 +381,16 @@ def test_what_makes_a_revision(change: Object, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "same"),
+    ("newer", "same"),
     [
-        (Images("runtime:1", "vllm-cpu:1", "vllm-cuda:2"), True),
-        (Images("runtime:1", "vllm-cpu:2", "vllm-cuda:1"), False),
-        (Images("runtime:2", "vllm-cpu:1", "vllm-cuda:1"), False),
+        ({"vllm_cuda": "vllm-cuda:2", "lmdeploy": "lmdeploy:2", "sglang": "sglang:2"}, True),
+        ({"vllm_cpu": "vllm-cpu:2"}, False),
+        ({"runtime": "runtime:2"}, False),
     ],
 )
-def test_only_the_images_of_its_own_pods_make_a_revision(images: Images, same: bool) -> None:
+def test_only_the_images_of_its_own_pods_make_a_revision(newer: Object, same: bool) -> None:
     first = revision_of(decide(service(), [model()]))
-    settings = replace(SETTINGS, images=images)
+    settings = replace(SETTINGS, images=replace(SETTINGS.images, **newer))
     assert (revision_of(decide(service(), [model()], settings=settings)) == first) is same
 
 

@@ -5,12 +5,13 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_builders import (
     BATCH_KINDS,
@@ -25,6 +26,7 @@ from operator_builders import (
     said,
     stage_job,
     started,
+    went_well,
     with_artifact,
 )
 
@@ -46,13 +48,14 @@ EVERYTHING = {
 }
 
 
-def service(pod: Object | None = None) -> list[Object]:
-    """All objects of a service that serves an adapter, the route included."""
-    tuned = with_artifact("FineTuneJob", "tune", "tuned", base="base")
+def service(pod: Object | None = None, base: str | None = "base", **engine: Any) -> list[Object]:
+    """All objects of a service that serves an adapter, or what is none, the route included."""
+    tuned = with_artifact("FineTuneJob", "tune", "tuned", base=base)
     live = resource(
         "InferenceService",
         model=from_("FineTuneJob", "tune"),
         endpoint={"gateway": {"name": "gw", "namespace": "gateways"}, "hostnames": ["a.b.c"]},
+        engine=engine,
         **({"pod": pod} if pod else {}),
     )
     first = decide(live, [tuned])
@@ -63,6 +66,12 @@ def service(pod: Object | None = None) -> list[Object]:
 
 def batch(kind: str, **spec: Any) -> list[Object]:
     return locked(resource(kind, **spec))[2].desired
+
+
+def verifying(**spec: Any) -> list[Object]:
+    """What a QuantizedModel wants of the cluster once its ladder is done."""
+    live, run, _ = locked(resource("QuantizedModel", **spec))
+    return decide(live, **went_well(live, run, ("quantize",))).desired
 
 
 CACHE = Cache("shared", 1 << 40)
@@ -90,9 +99,17 @@ RENDERED = {
     ),
     "evaluate": lambda: batch("EvalRun"),
     "quantize": lambda: batch("QuantizedModel"),
+    "verify": lambda: verifying(
+        verification={"maxModelLen": 4096, "args": ["--dtype", "float16"]}, pod={"image": "mine:1"}
+    ),
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
     "service": service,
+    "service-vllm": lambda: service(EVERYTHING, maxModelLen=4096, args=["--seed", "1"]),
+    "service-lmdeploy": lambda: service(EVERYTHING, type="LMDeploy", maxModelLen=4096),
+    "service-sglang": lambda: service(
+        EVERYTHING, None, type="SGLang", maxModelLen=4096, args=["--random-seed=1"]
+    ),
 }
 
 
@@ -145,7 +162,7 @@ QUANTITY = st.sampled_from([1, "500m", "2Gi", "1.5"])
 POD = st.fixed_dictionaries(
     {},
     optional={
-        "accelerator": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
+        "accelerator": st.sampled_from(["nvidia.com/gpu", "nvidia.com/mig-1g.5gb"]),
         "resources": st.fixed_dictionaries(
             {},
             optional={
@@ -162,30 +179,56 @@ POD = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(POD, st.sampled_from(BATCH_KINDS))
 def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
     first = decide(resource(kind, pod=pod)).desired
-    for job in [*first, *batch(kind, pod=pod)]:
+    last = verifying(pod=pod) if kind == "QuantizedModel" else []
+    for job in [*first, *batch(kind, pod=pod), *last]:
         if job["kind"] == "Job":
             assert_restricted(job["spec"]["template"]["spec"])
             assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 
-@given(POD)
-def test_every_pod_of_a_service_is_restricted(pod: Object) -> None:
-    (deployment,) = [o for o in service(pod) if o["kind"] == "Deployment"]
-    assert_restricted(deployment["spec"]["template"]["spec"])
+@given(POD, st.sampled_from(["Auto", "vLLM", "LMDeploy", "SGLang"]))
+def test_every_pod_of_a_service_is_restricted(pod: Object, engine: str) -> None:
+    at = {**pod, **({} if engine in ("Auto", "vLLM") else {"accelerator": "nvidia.com/gpu"})}
+    (deployment,) = [o for o in service(at, None, type=engine) if o["kind"] == "Deployment"]
+    template = deployment["spec"]["template"]["spec"]
+    assert_restricted(template)
+    assert_drained(template)
 
 
-@pytest.mark.parametrize("kind", BATCH_KINDS)
-def test_accelerators_go_to_the_container_that_works_and_to_no_other(kind: str) -> None:
-    job = batch(kind, pod=EVERYTHING)[1]["spec"]["template"]["spec"]
+def assert_drained(pod: Object) -> None:
+    """The kubelet waits for longer than a pod takes to be left alone and to end its requests."""
+    (engine,) = pod["containers"]
+    left_alone = engine["lifecycle"]["preStop"]["sleep"]["seconds"]
+    args = engine["args"]
+    if "--shutdown-timeout" in args:
+        left_alone += int(args[args.index("--shutdown-timeout") + 1])
+    assert left_alone < pod["terminationGracePeriodSeconds"]
+    assert "vllm" not in engine["command"][2] or "--shutdown-timeout" in args
+
+
+@pytest.mark.parametrize(
+    ("rendered", "works"),
+    [
+        (lambda: batch("FineTuneJob", pod=EVERYTHING), "train"),
+        (lambda: batch("EvalRun", pod=EVERYTHING), "engine"),
+        (lambda: batch("QuantizedModel", pod=EVERYTHING), "quantize"),
+        (lambda: verifying(pod=EVERYTHING), "engine"),
+    ],
+)
+def test_accelerators_go_to_the_container_that_works_and_to_no_other(
+    rendered: Callable[[], list[Object]], works: str
+) -> None:
+    job = rendered()[1]["spec"]["template"]["spec"]
     asks = [
         c["name"]
         for c in (*job.get("initContainers", []), *job["containers"])
         if "nvidia.com/gpu" in c.get("resources", {}).get("limits", {})
     ]
-    assert asks == [{"FineTuneJob": "train", "EvalRun": "engine"}.get(kind, "quantize")]
+    assert asks == [works]
 
 
 @pytest.mark.parametrize("kind", [*BATCH_KINDS, "InferenceService"])

@@ -14,7 +14,7 @@ from operator_builders import (
     preflight_told,
     resource,
     said,
-    work_told,
+    stage_told,
 )
 
 from martlet_api import labels
@@ -43,10 +43,10 @@ ROAD = [
 
 def says(job: Object) -> tuple[int, str]:
     """Every stage of every Job goes well."""
-    kind = job["metadata"]["labels"][labels.KIND]
-    if job["metadata"]["labels"][labels.STAGE] == "preflight":
+    kind, stage = (job["metadata"]["labels"][label] for label in (labels.KIND, labels.STAGE))
+    if stage == "preflight":
         return 0, json.dumps(preflight_told(kind))
-    return 0, json.dumps(work_told(kind, text=f"made-{kind}"))
+    return 0, json.dumps(stage_told(kind, stage, text=f"made-{kind}"))
 
 
 class Killed(Exception):

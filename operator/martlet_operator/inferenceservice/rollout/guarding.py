@@ -3,7 +3,7 @@
 A guard with an ``slo`` besides a tolerance is two tests: beside the stable revision, and alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
@@ -73,6 +73,24 @@ def _guard(told: api.Guard, name: str, bound: Bound) -> Guard:
     if told.metric == "Throughput":
         direction = Direction.HIGHER_IS_BETTER
     return ValueGuard(name, told.title, bound, direction, told.critical)
+
+
+def problem(
+    spec: api.Canary | None, engine: str, offered: Collection[str], prometheus: str
+) -> str | None:
+    """Why a guard could never be judged; None where all can."""
+    for guard in spec.guards if spec else []:
+        if guard.metric == "PromQL" and not prometheus:
+            return (
+                f"Guard {guard.title} asks a Prometheus, and the operator knows none: set "
+                "prometheus.url of the chart, or use another guard."
+            )
+        if guard.metric != "PromQL" and guard.metric not in offered:
+            return (
+                f"{engine} does not tell enough for guard {guard.title}; it does for "
+                f"{', '.join(sorted(offered))}."
+            )
+    return None
 
 
 def judged(

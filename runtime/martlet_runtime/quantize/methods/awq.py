@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import torch
 from llmcompressor.modifiers.quantization import QuantizationModifier
 from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 
 from martlet_api.quantizedmodel import Rung
+from martlet_runtime.quantize import device
 from martlet_runtime.quantize.methods import groups
 
 
 def modifiers(rung: Rung) -> list[Any]:
     """AWQ scales; the modifier after it rounds."""
-    scaling = AWQModifier if torch.accelerator.is_available() else _WithoutAccelerator
+    scaling = AWQModifier if device.is_accelerated() else _WithoutAccelerator
     return [
         scaling(),
         QuantizationModifier(config_groups=groups.scheme(rung), ignore=["lm_head"]),

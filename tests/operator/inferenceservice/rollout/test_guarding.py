@@ -10,7 +10,14 @@ from martlet_api.canary import Canary, CanaryStep, Guard
 from martlet_api.inferenceservice import GuardEvidence
 from martlet_operator.canary.guards import LatencyGuard, Limit, ShareGuard, Tolerance, ValueGuard
 from martlet_operator.canary.windows import Arm, Window
-from martlet_operator.inferenceservice.rollout.guarding import Judged, Watched, guards_of, judged
+from martlet_operator.engines.known import offers
+from martlet_operator.inferenceservice.rollout.guarding import (
+    Judged,
+    Watched,
+    guards_of,
+    judged,
+    problem,
+)
 from martlet_operator.inferenceservice.rollout.state import Rollout
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -143,3 +150,18 @@ def test_a_restart_changes_nothing() -> None:
 def test_evidence_is_small() -> None:
     found = watch(canary(ERRORS), rollout(), traffic(200, 1, 9))
     assert len(found.evidence[0].state) < 1500
+
+
+CSAT = Guard(metric="PromQL", name="csat", query="up", tolerance=1.05)
+
+
+def test_guards_that_could_never_be_judged() -> None:
+    everything = canary(ERRORS, Guard(metric="InterTokenLatency", tolerance=1.2), CSAT)
+    assert problem(everything, "vLLM", offers("vLLM"), "http://prometheus") is None
+    wrong = problem(canary(CSAT), "vLLM", offers("vLLM"), "")
+    assert wrong is not None
+    assert "prometheus.url" in wrong
+    assert problem(canary(ERRORS), "Other", {"Throughput"}, "") == (
+        "Other does not tell enough for guard ErrorRate; it does for Throughput."
+    )
+    assert problem(None, "vLLM", set(), "") is None

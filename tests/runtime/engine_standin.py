@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-import pytest
 
 
 class Engine:
@@ -26,6 +23,12 @@ class Engine:
         self.surprise: Any = None
         """From tokens to the log-probability of each but the first."""
         self.max_model_len: int | None = None
+        self.version: str | None = "0.32.0"
+        self.logprobs: list[Any] = [-0.7, -0.01]
+        """Of the tokens of an answer, where they are asked for."""
+        self.completions: list[dict[str, Any]] = []
+        self.drops = 0
+        """Chats over which it breaks the connection off, as one that ends does."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -43,7 +46,10 @@ class Engine:
             return 503, {"error": {"message": "the engine is loading"}}
         if path.endswith("/chat/completions"):
             return self._chat(body)
+        self.completions.append(body)
         choice = {"index": 0, "text": "x", "finish_reason": "length"}
+        if "logprobs" in body:
+            choice["logprobs"] = {"token_logprobs": self.logprobs}
         if "prompt_logprobs" in body and self.surprise:
             choice["prompt_logprobs"] = self._probabilities(body["prompt"])
         return 200, {"id": "1", "object": "text_completion", "created": 1, "model": "m",
@@ -65,13 +71,15 @@ class Engine:
         if self.refused and self.refused in question:
             return 400, {"error": {"message": "this is refused", "type": "BadRequestError"}}
         text = next((a for known, a in self.answers.items() if known in question), "none")
-        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}}
+        if body.get("logprobs"):
+            choice["logprobs"] = {"content": [{"logprob": value} for value in self.logprobs]}
         return 200, {
             "id": "1",
             "object": "chat.completion",
             "created": 1,
             "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "choices": [{**choice, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
         }
 
@@ -82,10 +90,18 @@ class Engine:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if self.path == "/version":
+                    told = {"version": engine.version}
+                    self._answer(200 if engine.version else 404, told)
+                    return
                 self._answer(200, engine.models())
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if engine.drops and self.path.endswith("/chat/completions"):
+                    engine.drops -= 1
+                    self.close_connection = True
+                    return
                 self._answer(*engine.reply(self.path, body))
 
             def _answer(self, status: int, answer: dict[str, Any]) -> None:
@@ -100,10 +116,3 @@ class Engine:
                 """The test's output is not for requests."""
 
         return Handler
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    running = Engine()
-    yield running
-    running.close()
