@@ -68,6 +68,18 @@ class Gate(ApiModel):
     perplexity: PerplexityGate
 
 
+class Verification(EngineSettings):
+    """How the engine is started that must load the result and answer before this is Ready."""
+
+    image: Annotated[
+        Text | None,
+        Field(
+            min_length=1,
+            description="The engine's, where the service names one in spec.pod.image.",
+        ),
+    ] = None
+
+
 class QuantizedModelSpec(BatchSpec):
     model: TrainedModelSource
     engine: Annotated[
@@ -96,14 +108,14 @@ class QuantizedModelSpec(BatchSpec):
     calibration: Calibration
     gate: Gate
     verification: Annotated[
-        EngineSettings,
+        Verification,
         Field(
             description=(
-                "With what the engine is started that must load the result and answer, before "
-                "this is Ready: engine.maxModelLen and engine.args of the service that is to come."
+                "How the engine is started that must load the result and answer before this is "
+                "Ready: as the service that is to come, by its engine.maxModelLen and engine.args."
             )
         ),
-    ] = EngineSettings()
+    ] = Verification()
     output: Output
 
 

@@ -123,7 +123,8 @@ def test_an_inference_service_can_be_scaled(kubectl: Any) -> None:
         {"spec.workload": "Online", "spec.ladder": [{"method": "AWQ", "bits": 4, "groupSize": 128},
          {"method": "AutoRound", "bits": 4, "groupSize": 32},
          {"method": "GPTQ", "bits": 8, "groupSize": 128}, {"method": "FP8"}]},
-        {"spec.verification": {"maxModelLen": 4096, "args": ["--dtype", "float16"]}},
+        {"spec.verification": {"maxModelLen": 4096, "args": ["--dtype", "float16"],
+                               "image": "registry.example.com/vllm-rocm:1"}},
     ],
 )  # fmt: skip
 def test_quantization_settings(kubectl: Any, patch: dict[str, Any]) -> None:

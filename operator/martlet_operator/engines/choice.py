@@ -5,7 +5,7 @@ What engines do not read is known for the versions of our images; of a user's ow
 known, and it is not asked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from martlet_api.engine import Engine, EngineStatus, EngineType
 from martlet_api.pods import PodSettings
@@ -25,6 +25,7 @@ class _Case:
     accelerator: str | None
     model: KnownModel | None
     own_image: bool
+    image_field: str = "spec.pod.image"
 
     @property
     def adapter(self) -> bool:
@@ -52,10 +53,16 @@ def chosen(engine: Engine, model: KnownModel, pod: PodSettings) -> Engine:
     return engine.model_copy(update={"type": choose(engine, model, pod).type})
 
 
-def problem(engine: Engine, model: KnownModel | None, pod: PodSettings) -> str | None:
+def problem(
+    engine: Engine,
+    model: KnownModel | None,
+    pod: PodSettings,
+    *,
+    image_field: str = "spec.pod.image",
+) -> str | None:
     """Why no engine serves the model as the spec asks, and what to do; None where one does. Without
-    a model: what is wrong whatever it is."""
-    case = _case(model, pod)
+    a model: what is wrong whatever it is. ``image_field`` is where the spec has ``pod.image``."""
+    case = replace(_case(model, pod), image_field=image_field)
     if engine.type != "Auto":
         return _unfit(DIALECTS[engine.type], case)
     problems = [_unfit(dialect, case) for dialect in DIALECTS.values()]
@@ -78,7 +85,7 @@ def _unfit(dialect: EngineDialect, case: _Case) -> str | None:
     if not case.own_image and case.on not in dialect.versions:
         return (
             f"Martlet has no image of {dialect.type} for {case.accelerator}; name one in "
-            "spec.pod.image."
+            f"{case.image_field}."
         )
     if case.adapter and dialect.adapter_problem:
         return (

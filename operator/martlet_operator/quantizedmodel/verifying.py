@@ -15,10 +15,16 @@ from martlet_operator.batch.engine_template import (
     serve_plan,
 )
 from martlet_operator.batch.kind import Pass, Work, plan_of
+from martlet_operator.engines import choice
 from martlet_operator.engines.container import engine_image
 from martlet_operator.inputs.models import from_artifact
 
 STAGE = "verify"
+
+
+def refusal(spec: QuantizedModelSpec) -> str | None:
+    """Why no engine could be asked, whatever is compressed: known before hours of work."""
+    return choice.problem(_engine(spec), None, _pod(spec), image_field="spec.verification.image")
 
 
 def work(at: Pass, candidate: Artifact) -> Work:
@@ -51,7 +57,7 @@ def _engine(spec: QuantizedModelSpec) -> Engine:
 
 def _pod(spec: QuantizedModelSpec) -> PodSettings:
     """Where the engine runs. ``spec.pod.image`` is of the container that compresses."""
-    return spec.pod.model_copy(update={"image": None})
+    return spec.pod.model_copy(update={"image": spec.verification.image})
 
 
 def _advice(candidate: Artifact) -> str:
