@@ -15,7 +15,10 @@ from martlet_operator.batch.engine_template import (
     serve_plan,
 )
 from martlet_operator.batch.kind import Pass, Work, plan_of
+from martlet_operator.engines import arguments
 from martlet_operator.engines.container import engine_image
+from martlet_operator.engines.dialect import processor
+from martlet_operator.engines.known import DIALECTS
 from martlet_operator.inputs.models import from_artifact
 
 STAGE = "verify"
@@ -42,6 +45,12 @@ def work(at: Pass, candidate: Artifact) -> Work:
         message=f"{engine.type} loads {candidate.uri} and must answer.",
         advice=_advice(candidate),
     )
+
+
+def unknown_argument(spec: QuantizedModelSpec) -> str | None:
+    """What would be told only after all rungs were compressed."""
+    on = processor(spec.pod)
+    return arguments.problem(DIALECTS[spec.engine], on, spec.verification.args or [])
 
 
 def _engine(spec: QuantizedModelSpec) -> Engine:
