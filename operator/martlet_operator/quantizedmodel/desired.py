@@ -28,7 +28,7 @@ def inputs(spec: QuantizedModelSpec) -> list[Wanted]:
 
 def refusal(spec: QuantizedModelSpec, model: KnownModel | None) -> str | None:
     """Adapters are merged first, so whatever a FineTuneJob makes can be compressed; but an engine
-    must be there that can answer."""
+    must be there that can answer, and know its arguments."""
     return verifying.refusal(spec)
 
 
