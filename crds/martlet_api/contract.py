@@ -41,8 +41,13 @@ WORK_PATH = "/martlet/work"
 VOLUMES_PATH = "/mnt/pvc"
 """``pvc://CLAIM/PATH`` is ``VOLUMES_PATH/CLAIM/PATH`` inside the pod."""
 TERMINATION_PATH = "/dev/termination-log"
-TERMINATION_LIMIT = 4096
-"""Bytes that the kubelet keeps of a termination message."""
+POD_TERMINATION_LIMIT = 12 * 1024
+"""Bytes that the kubelet keeps of what a pod's containers say, in equal parts (normalizeStatus in
+its status_manager.go)."""
+CONTAINER_TERMINATION_LIMIT = 4 * 1024
+"""Bytes that it keeps of one, however few they are."""
+MOST_CONTAINERS = {"evaluate": 4, "stage": 4}
+"""Of the pod that a flow runs in, where there may be more than lease, stage and one that works."""
 METRICS_PORT = 9102
 NODE_RANK_ENV = "MARTLET_NODE_RANK"
 """Which of the run's pods this is, from 0; set where there are several."""
@@ -185,8 +190,10 @@ class EvaluatePlan(ApiModel):
 
 
 class ComparePlan(ApiModel):
-    """Inputs: ``samples`` and ``baseline``, the artifacts of two scorings."""
+    """Inputs: ``samples`` and ``baseline``, the artifacts of two scorings. ``metrics`` are those
+    that are told, by suite."""
 
+    metrics: dict[str, list[str]]
     output: OutputPlan
 
 
@@ -317,6 +324,12 @@ class Termination(StatusModel):
     quantize: QuantizeResult | None = None
     verify: VerifyResult | None = None
     cache: CacheUse | None = None
+
+
+def termination_limit(flow: str) -> int:
+    """Bytes that are kept of what the container of a flow says."""
+    share = POD_TERMINATION_LIMIT // MOST_CONTAINERS.get(flow, 3)
+    return min(CONTAINER_TERMINATION_LIMIT, share)
 
 
 def preflight_uri(output_uri: str) -> str:

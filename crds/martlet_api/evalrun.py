@@ -14,7 +14,12 @@ OWN_ROWS = ("general_qa", "general_mcq")
 """EvalScope's benchmarks over rows of one's own."""
 PERPLEXITY = "perplexity"
 """Martlet's own benchmark, and its metric: of a text, by the engine that serves."""
+PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc", PERPLEXITY: PERPLEXITY}
+"""The metric that is always told, of others the first; more only where a threshold names them."""
 _OWN_DATA = ", ".join(f"'{name}'" for name in (*OWN_ROWS, PERPLEXITY))
+MOST_SUITES, MOST_THRESHOLDS = 16, 16
+MOST_SCORES = MOST_SUITES * (MOST_THRESHOLDS + 1)
+"""Of one scoring: each threshold's metric and each suite's main one."""
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -124,7 +129,7 @@ class Suite(ApiModel):
     few_shot: Annotated[
         int | None, Field(ge=0, le=100, description="Examples; the benchmark's own if left out.")
     ] = None
-    thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
+    thresholds: Annotated[list[Threshold], Field(max_length=MOST_THRESHOLDS)] = []
 
 
 class Generation(ApiModel):
@@ -152,7 +157,7 @@ class EvalRunSpec(BatchSpec):
         list[Suite],
         Field(
             min_length=1,
-            max_length=16,
+            max_length=MOST_SUITES,
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["name"],
@@ -204,7 +209,7 @@ class Measured(StatusModel):
 
     key: Digest
     model_digest: Digest
-    scores: Annotated[list[Score], Field(max_length=256)]
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)]
     at: Time
     by: Annotated[str, Field(max_length=128, description="Whose run: EvalRun/NAME RUN.")]
     samples: Annotated[
@@ -229,7 +234,7 @@ class Comparison(StatusModel):
     """The model beside its baseline, row by row; ``key`` is the digest of both keys."""
 
     key: Digest
-    pairings: Annotated[list[Pairing], Field(max_length=256)]
+    pairings: Annotated[list[Pairing], Field(max_length=MOST_SCORES)]
     artifact: Annotated[Artifact, Field(description="The rows that got worse, and a page of them.")]
 
 
@@ -258,7 +263,7 @@ class EvalRunStatus(RunStatus):
         EngineStatus | None, Field(description="That scores the model, or scored it.")
     ] = None
     progress: EvalProgress | None = None
-    scores: Annotated[list[Score], Field(max_length=256)] | None = None
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)] | None = None
     measured: Measured | None = None
     baseline: Measured | None = None
     comparison: Comparison | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan, Termination
-from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, Score, Suite
+from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, PRIMARY, Score, Suite
 from martlet_runtime import artifacts, data
 from martlet_runtime.errors import RetryableError, UserError
 from martlet_runtime.evaluate import engine, kept, perplexity, suites
@@ -20,6 +20,8 @@ Rows = list[dict[str, Any]]
 
 _WATCH_SECONDS = 2.0
 _SHOWN = 300
+_OF_PERPLEXITY, _OF_VALUES, _OF_ERRORS = 8, 5, 4
+"""Digits that are told: EvalScope itself rounds to four places."""
 _UNREADABLE = (ValueError, KeyError, TypeError, OSError, ImportError)
 """How EvalScope and datasets tell that a folder is not what a benchmark expects."""
 
@@ -132,15 +134,17 @@ def _scored(suite: Suite, folder: Path, todo: EvaluatePlan, work: Path) -> Answe
 
 
 def scores_of(suite: Suite, answers: Answers) -> list[Score]:
-    """A termination message has room for the metrics that matter, not for all of them."""
+    """The metrics that thresholds name and the main one: a termination message has room for all of
+    these (evalrun/room.py of the operator asks beforehand), not for whatever EvalScope reports."""
     asked = {threshold.metric for threshold in suite.thresholds}
-    primary = suites.PRIMARY.get(suite.benchmark, answers.measured[0].metric)
+    primary = PRIMARY.get(suite.benchmark, answers.measured[0].metric)
+    digits = _OF_PERPLEXITY if suite.benchmark == PERPLEXITY else _OF_VALUES
     return [
         Score(
             suite=suite.name,
             metric=figure.metric,
-            value=_rounded(figure.value, 8),
-            stderr=None if figure.stderr is None else _rounded(figure.stderr, 4),
+            value=_rounded(figure.value, digits),
+            stderr=None if figure.stderr is None else _rounded(figure.stderr, _OF_ERRORS),
             detail=figure.detail,
             samples=figure.samples,
             incomplete=answers.incomplete(figure),
