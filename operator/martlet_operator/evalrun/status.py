@@ -11,8 +11,8 @@ from martlet_operator.batch.kind import Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.evalrun import judging
 
-_SHOWN = 5
-"""Scores that fit into the bounded message of a verdict."""
+_SHOWN, _ROOM = 5, 700
+"""Scores, and characters of them, that are told in the bounded message of a verdict."""
 
 
 def progress(gauges: dict[str, float], now: datetime) -> tuple[EvalProgress, str] | None:
@@ -71,5 +71,11 @@ def _figures(score: Score) -> str:
 
 
 def _list(parts: list[str]) -> str:
-    more = f"; and {len(parts) - _SHOWN} more in status.scores" if len(parts) > _SHOWN else ""
-    return "; ".join(parts[:_SHOWN]) + more
+    """The first, and as many more as there is room for."""
+    shown = parts[:1]
+    for part in parts[1:_SHOWN]:
+        if sum(map(len, [*shown, part])) <= _ROOM:
+            shown.append(part)
+    left = len(parts) - len(shown)
+    more = f"; and {left} more in status.scores" if left else ""
+    return "; ".join(shown) + more

@@ -1,6 +1,7 @@
 """Evaluate: runs every suite against the engine and judges the scores by their thresholds."""
 
 import difflib
+import math
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -82,9 +83,11 @@ def _answered(
     found = rows[suite.name]
     if isinstance(found, str):
         tokens = _tokens(paths, found)
-        return perplexity.measure(
+        told = perplexity.measure(
             suite.name, todo.endpoint, todo.served_name, tokens, watch.windows
         )
+        check_metrics(suite, told.measured)
+        return told
     folder = suites.lay_out(suite, found, paths.inputs / f"suite-{suite.name}", paths.work)
     answers = _scored(suite, folder, todo, paths.work)
     if not answers.measured:
@@ -160,7 +163,15 @@ def _rounded(value: float, digits: int) -> float:
 
 
 def check_metrics(suite: Suite, measured: list[Measured]) -> None:
-    """MetricNotReported for a threshold on a metric that the suite does not have."""
+    """MetricNotReported for a threshold on a metric that the suite does not have; Inconclusive
+    where one is no number, which no bound could be compared with."""
+    for figure in measured:
+        if not math.isfinite(figure.value):
+            raise UserError(
+                Reason.INCONCLUSIVE,
+                f"Suite {suite.name}: {figure.metric} is {figure.value}, so there is no verdict. "
+                "Look at the engine's log: the model may give no numbers.",
+            )
     names = sorted({figure.metric for figure in measured})
     for threshold in suite.thresholds:
         if threshold.metric not in names:
