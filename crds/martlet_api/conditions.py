@@ -88,6 +88,8 @@ class Reason(StrEnum):
     METRIC_NOT_REPORTED = "MetricNotReported"
     ENGINE_FAILED = "EngineFailed"
     RESULT_TOO_LONG = "ResultTooLong"
+    CONTAMINATED = "Contaminated"
+    TRAINING_SET_UNKNOWN = "TrainingSetUnknown"
     GATE_NOT_PASSED = "GateNotPassed"
     WAITING_FOR_GATE = "WaitingForGate"
     CRASH_LOOP = "CrashLoop"

@@ -11,7 +11,7 @@ from pydantic import Field
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
 from martlet_api.engine import EngineType
-from martlet_api.evalrun import Generation, Pairing, Score, Suite
+from martlet_api.evalrun import Generation, Overlap, Pairing, Score, Suite
 from martlet_api.finetunejob import (
     AuditSample,
     CheckpointSettings,
@@ -21,7 +21,7 @@ from martlet_api.finetunejob import (
     Validation,
 )
 from martlet_api.quantizedmodel import Rung, RungResult, Workload
-from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput, TrainingSet
 from martlet_api.training import (
     Hyperparameters,
     Method,
@@ -134,6 +134,14 @@ class RowsPlan(ApiModel):
     uri: str | None = None
 
 
+class ContaminationPlan(ApiModel):
+    """Which test sets preflight compares with which training sets. A suite without a digest is
+    one of the plan's inputs."""
+
+    trained_on: list[TrainingSet]
+    suites: list[Input]
+
+
 class TrainPlan(ApiModel):
     """Inputs: ``model`` (and ``adapter``, to be merged first), ``teacher`` (GKD), ``dataset-0``,
     ``dataset-1``... and ``validation``."""
@@ -237,12 +245,20 @@ class Plan(ApiModel):
     inputs: list[Input] = []
     rows: RowsPlan | None = None
     estimate: EstimatePlan | None = None
+    contamination: ContaminationPlan | None = None
     train: TrainPlan | None = None
     evaluate: EvaluatePlan | None = None
     compare: ComparePlan | None = None
     quantize: QuantizePlan | None = None
     verify: VerifyPlan | None = None
     serve: ServePlan | None = None
+
+
+class ContaminationResult(StatusModel):
+    """``unknown`` are training sets that are not there or not as they were written, and why."""
+
+    suites: list[Overlap]
+    unknown: list[str] = []
 
 
 class TrainResult(StatusModel):
@@ -315,6 +331,8 @@ class Termination(StatusModel):
     resolved: list[ResolvedInput] | None = None
     rejected: RejectedRows | None = None
     audit: AuditSample | None = None
+    trained_on: TrainingSet | None = None
+    contamination: ContaminationResult | None = None
     estimate: Estimate | None = None
     estimate_failure: str | None = None
     """What went wrong in estimating, which is no reason not to train."""
@@ -333,7 +351,8 @@ def termination_limit(flow: str) -> int:
 
 
 def preflight_uri(output_uri: str) -> str:
-    """The folder of what preflight writes: the audit's sample and the rejected rows."""
+    """The folder of what preflight writes: the audit's sample, the rejected rows, and what the
+    rows ask, as digests."""
     return f"{output_uri}-preflight"
 
 

@@ -11,7 +11,12 @@ import sys
 import zlib
 from typing import Any
 
-from martlet_api.contract import QuantizeResult, Termination, termination_limit
+from martlet_api.contract import (
+    ContaminationResult,
+    QuantizeResult,
+    Termination,
+    termination_limit,
+)
 
 MARK = "zlib+base85:"
 _COLUMNS = "*"
@@ -115,6 +120,8 @@ def _shortened(full: Termination) -> Termination:
         update["evaluate"] = full.evaluate.model_copy(update={"errors": errors})
     if full.quantize:
         update["quantize"] = _quantize(full.quantize, texts=_SHORT_TEXT)
+    if full.contamination:
+        update["contamination"] = _contamination(full.contamination, texts=_SHORT_TEXT)
     return full.model_copy(update=update)
 
 
@@ -125,6 +132,8 @@ def _bare(full: Termination) -> Termination:
         update["evaluate"] = full.evaluate.model_copy(update={"errors": []})
     if full.quantize:
         update["quantize"] = _quantize(full.quantize, texts=_BARE_TEXT)
+    if full.contamination:
+        update["contamination"] = _contamination(full.contamination, texts=_BARE_TEXT)
     return full.model_copy(update=update)
 
 
@@ -136,6 +145,10 @@ def _quantize(full: QuantizeResult, texts: int) -> QuantizeResult:
     ]
     reason = full.ladder_reason and _cut(full.ladder_reason, 2 * texts)
     return full.model_copy(update={"rungs": rungs, "ladder_reason": reason})
+
+
+def _contamination(full: ContaminationResult, texts: int) -> ContaminationResult:
+    return full.model_copy(update={"unknown": [_cut(text, texts) for text in full.unknown]})
 
 
 def _cut(text: str, length: int) -> str:

@@ -9,9 +9,9 @@ from martlet_api.contract import Termination
 from martlet_api.evalrun import EvalProgress, EvalRunSpec, EvalRunStatus, Score, Verdict
 from martlet_operator.batch.kind import Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
-from martlet_operator.evalrun import judging
+from martlet_operator.evalrun import contamination, judging
 
-_SHOWN, _ROOM = 5, 700
+_SHOWN, _ROOM = 5, 560
 """Scores, and characters of them, that are told in the bounded message of a verdict."""
 
 
@@ -35,7 +35,8 @@ def outcome(spec: EvalRunSpec, status: EvalRunStatus, now: datetime) -> Outcome:
             f"There is no verdict: {_list(found.undecided)}. Change the thresholds or the suites."
         )
         return Outcome(Ready("False", Reason.INCONCLUSIVE, text), {"scores": found.scores})
-    message = _message(found.scores, found.missed)
+    warned = contamination.warning(status.contamination)
+    message = f"{_message(found.scores, found.missed)} {warned}".rstrip()
     verdict = Verdict(
         passed=not found.missed,
         model_digest=status.measured.model_digest,
