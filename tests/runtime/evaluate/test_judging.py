@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,13 @@ def test_a_threshold_on_a_metric_that_is_not_there_names_those_that_are() -> Non
         check_metrics(suite(bound("accuracy", min=0.5)), figures)
     assert caught.value.reason == Reason.METRIC_NOT_REPORTED
     assert "accuracy; it reports mean_acc, std" in caught.value.message
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_number_makes_no_verdict(value: float) -> None:
+    with pytest.raises(UserError, match=r"Suite s: mean_acc is (nan|inf), so there is") as caught:
+        check_metrics(suite(), [Measured("mean_acc", value, 3)])
+    assert caught.value.reason == Reason.INCONCLUSIVE
 
 
 def test_thresholds_on_metrics_that_are_there_pass_the_check() -> None:
