@@ -15,7 +15,7 @@ from martlet_runtime.artifacts import Listing
 from martlet_runtime.cache import Store
 from martlet_runtime.data import Audit, BadRows, Render, TrainedOn, rejected
 from martlet_runtime.data.checking import count_rows
-from martlet_runtime.data.training import as_it_is
+from martlet_runtime.data.training import as_it_is, empty
 from martlet_runtime.errors import FlowError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
@@ -145,6 +145,8 @@ def lock(
             form = _format(locked, source, paths, Path(scratch)) if served else None
         elif wanted.kind == "Dataset":
             count = _count(locked.model_copy(update={"digest": listing.digest}), paths, rows)
+        elif not listing.files:
+            raise empty(wanted.uri)
     found = _resolved(wanted, commit, listing, count)
     left_out = len(rows.bad.rejected) - before
     return found.model_copy(update={"rejected_rows": left_out or None, "format": form})
