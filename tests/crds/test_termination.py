@@ -255,6 +255,7 @@ def test_what_is_not_ours_or_was_cut_off_says_nothing(text: str) -> None:
     assert decode(text) is None
 
 
+@settings(deadline=None)
 @given(st.text() | st.text().map(MARK.__add__))
 def test_no_text_is_an_error(text: str) -> None:
     decode(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from martlet_runtime.data import asked
@@ -81,6 +81,7 @@ WORDS = st.lists(st.text("abcdeé你好ﬁＡ", min_size=1, max_size=6), min_siz
 SPACES = st.sampled_from([" ", "  ", "\n", "\t", " \r\n ", "\u3000"])
 
 
+@settings(deadline=None)
 @given(WORDS, st.lists(SPACES, min_size=10, max_size=10), st.integers(0, 255))
 def test_case_and_white_space_make_no_difference(
     words: list[str], spaces: list[str], upper: int
@@ -92,6 +93,7 @@ def test_case_and_white_space_make_no_difference(
     assert asked.digest(other + spaces[-1]) == asked.digest(" ".join(words))
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_texts_are_alike_only_if_their_normal_forms_are(one: str, other: str) -> None:
     assert (asked.digest(one) == asked.digest(other)) == (
@@ -129,6 +131,7 @@ def written(folder: Path, numbers: list[int], held: int) -> Path:
 NUMBERS = st.lists(st.integers(0, (1 << 64) - 1) | st.integers(0, 9), max_size=60)
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.integers(1, 20))
 def test_a_file_knows_what_was_added_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, added: list[int], others: list[int], held: int

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_builders import NOW, digest, spec_of
 
@@ -187,6 +187,7 @@ SUITES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(SUITES, MEASURED, st.none() | MEASURED)
 def test_there_is_no_pass_on_partial_data(
     suites: list[dict[str, Any]], measured: Measured, baseline: Measured | None
