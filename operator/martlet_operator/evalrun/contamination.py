@@ -71,8 +71,8 @@ def refused(at: Pass) -> Outcome | None:
         return _ended(
             Reason.TRAINING_SET_UNKNOWN,
             f"What the model was trained on cannot be compared with: {found.unknown[0]} Set a new "
-            "spec.retry there, so that it is trained and written down anew, then here; or set "
-            "spec.contamination to Warn.",
+            "spec.retry there, so that it is made and written down anew, then on what was made of "
+            "it, and here; or set spec.contamination to Warn.",
         )
     if not any(suite.trained for suite in found.suites):
         return None
