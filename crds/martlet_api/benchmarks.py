@@ -29,9 +29,12 @@ def known() -> dict[str, Benchmark]:
 
 def problem(suite: Suite) -> str | None:
     """Why a suite cannot be scored, and what to do; None where it can."""
-    if suite.benchmark in (PERPLEXITY, *OWN_ROWS):
-        return None
     title = f"Suite {suite.name}: "
+    if suite.benchmark == PERPLEXITY:
+        others = sorted({limit.metric for limit in suite.thresholds} - {PERPLEXITY})
+        return f"{title}{_no_metric(others[0])}" if others else None
+    if suite.benchmark in OWN_ROWS:
+        return None
     found = known().get(suite.benchmark)
     if found is None:
         return f"{title}{_unknown(suite.benchmark)}"
@@ -42,6 +45,10 @@ def problem(suite: Suite) -> str | None:
     if suite.dataset is None:
         return f"{title}{_without_data(suite.benchmark, found)}"
     return None
+
+
+def _no_metric(name: str) -> str:
+    return f"benchmark {PERPLEXITY} has no metric {name}; its one metric is {PERPLEXITY}."
 
 
 def _unknown(name: str) -> str:

@@ -14,7 +14,14 @@ OWN_ROWS = ("general_qa", "general_mcq")
 """EvalScope's benchmarks over rows of one's own."""
 PERPLEXITY = "perplexity"
 """Martlet's own benchmark, and its metric: of a text, by the engine that serves."""
+PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc", PERPLEXITY: PERPLEXITY}
+"""The metric that is always told, of others the first; more only where a threshold names them."""
 _OWN_DATA = ", ".join(f"'{name}'" for name in (*OWN_ROWS, PERPLEXITY))
+MOST_SUITES, MOST_THRESHOLDS = 16, 16
+MOST_SCORES = MOST_SUITES * (MOST_THRESHOLDS + 1)
+"""Of one scoring: each threshold's metric and each suite's main one."""
+MOST_LINES = 5
+"""Of a suite, that are told as trained on."""
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -124,7 +131,7 @@ class Suite(ApiModel):
     few_shot: Annotated[
         int | None, Field(ge=0, le=100, description="Examples; the benchmark's own if left out.")
     ] = None
-    thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
+    thresholds: Annotated[list[Threshold], Field(max_length=MOST_THRESHOLDS)] = []
 
 
 class Generation(ApiModel):
@@ -141,6 +148,16 @@ class EvalRunSpec(BatchSpec):
             "has(self.baseline) || !self.suites.exists(s, s.thresholds.exists(t, has(t.against)))",
             "a threshold against the baseline needs spec.baseline: name the model to compare with",
         ),
+        (
+            "self.contamination != 'Refuse' || has(self.model.from)",
+            "contamination Refuse needs model.from: what a model named by uri was trained on is "
+            "not known; name the resource that made it, or set Warn",
+        ),
+        (
+            f"self.contamination != 'Refuse' || self.suites.all(s, s.benchmark in [{_OWN_DATA}])",
+            "contamination Refuse compares rows of general_qa, general_mcq and perplexity; score "
+            "other benchmarks in an EvalRun of their own, or set Warn",
+        ),
     )
 
     model: ModelSource
@@ -152,13 +169,23 @@ class EvalRunSpec(BatchSpec):
         list[Suite],
         Field(
             min_length=1,
-            max_length=16,
+            max_length=MOST_SUITES,
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["name"],
             },
         ),
     ]
+    contamination: Annotated[
+        Literal["Warn", "Refuse"],
+        Field(
+            description=(
+                "Where rows of a test set were trained on by the FineTuneJobs that made the "
+                "model. Warn: the verdict says so. Refuse: nothing is scored, nor where it is not "
+                "known what was trained on."
+            )
+        ),
+    ] = "Warn"
     generation: Generation = Generation()
     engine: Engine = Engine()
     output: Annotated[
@@ -204,7 +231,7 @@ class Measured(StatusModel):
 
     key: Digest
     model_digest: Digest
-    scores: Annotated[list[Score], Field(max_length=256)]
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)]
     at: Time
     by: Annotated[str, Field(max_length=128, description="Whose run: EvalRun/NAME RUN.")]
     samples: Annotated[
@@ -229,8 +256,33 @@ class Comparison(StatusModel):
     """The model beside its baseline, row by row; ``key`` is the digest of both keys."""
 
     key: Digest
-    pairings: Annotated[list[Pairing], Field(max_length=256)]
+    pairings: Annotated[list[Pairing], Field(max_length=MOST_SCORES)]
     artifact: Annotated[Artifact, Field(description="The rows that got worse, and a page of them.")]
+
+
+class Overlap(StatusModel):
+    """Of a suite's ``rows`` (of a text's lines) so many as were ``trained`` on, the first of them
+    by their lines, and whose runs trained on them."""
+
+    suite: Annotated[str, Field(max_length=63)]
+    rows: Count
+    trained: Count
+    lines: Annotated[list[Count] | None, Field(max_length=MOST_LINES)] = None
+    by: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=64, description="Kind/name."),
+    ] = None
+
+
+class Contamination(StatusModel):
+    """The test sets beside the training sets of the model; ``key`` is the digest of all of them."""
+
+    key: Digest
+    suites: Annotated[list[Overlap], Field(max_length=MOST_SUITES)]
+    unknown: Annotated[
+        list[Text] | None,
+        Field(max_length=64, description="What could not be compared with, and why."),
+    ] = None
 
 
 class Verdict(StatusModel):
@@ -258,7 +310,8 @@ class EvalRunStatus(RunStatus):
         EngineStatus | None, Field(description="That scores the model, or scored it.")
     ] = None
     progress: EvalProgress | None = None
-    scores: Annotated[list[Score], Field(max_length=256)] | None = None
+    contamination: Contamination | None = None
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)] | None = None
     measured: Measured | None = None
     baseline: Measured | None = None
     comparison: Comparison | None = None

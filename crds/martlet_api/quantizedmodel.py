@@ -7,7 +7,7 @@ from pydantic import Field
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
 from martlet_api.engine import EngineSettings
 from martlet_api.references import DatasetSource, Output, TrainedModelSource
-from martlet_api.runs import Artifact, Count, RunStatus, Time
+from martlet_api.runs import Artifact, Count, ModelArtifact, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
 Workload = Literal["Online", "Offline"]
@@ -187,7 +187,7 @@ class QuantizedModelStatus(RunStatus):
         Field(description="The adapter merged into its base: made once, and kept."),
     ] = None
     candidate: Annotated[
-        Artifact | None,
+        ModelArtifact | None,
         Field(
             description=(
                 "What was compressed, until the engine has answered with it; then it is the "
@@ -198,7 +198,7 @@ class QuantizedModelStatus(RunStatus):
     verified: Annotated[
         Verified | None, Field(description="Who loaded status.artifact and answered.")
     ] = None
-    artifact: Artifact | None = None
+    artifact: ModelArtifact | None = None
 
 
 class QuantizedModel(ApiModel):

@@ -78,6 +78,13 @@ def test_training_settings(kubectl: Any, patch: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_contaminated_test_sets_may_be_refused(kubectl: Any) -> None:
+    reference = {"from": {"kind": "QuantizedModel", "name": "small"}}
+    wanted = spoiled("EvalRun", {"spec.contamination": "Refuse", "spec.model": reference})
+    done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", manifest=wanted)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("type_", "words"),
     [

@@ -39,6 +39,15 @@ def test_what_cannot_be_scored_is_told_with_what_to_do(
     assert told in str(problem(suite(name, **fields)))
 
 
+def test_a_perplexity_has_no_other_metric() -> None:
+    limits = [{"metric": "perplexity", "max": 9}, {"metric": "ppl", "max": 9}]
+    assert problem(suite("perplexity", **DATA, thresholds=limits[:1])) is None
+    told = str(problem(suite("perplexity", **DATA, thresholds=limits)))
+    assert told == (
+        "Suite s: benchmark perplexity has no metric ppl; its one metric is perplexity."
+    )
+
+
 def test_the_table_knows_most_of_evalscope_s_texts() -> None:
     assert len(known()) > 250
     assert sum(1 for found in known().values() if not found.needs) > 100

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import EstimatePlan, Plan, RowsPlan, Termination
+from martlet_api.contract import ContaminationPlan, EstimatePlan, Plan, RowsPlan, Termination
 from martlet_api.references import ModelSource
 from martlet_api.workload import BatchSpec
 from martlet_operator.conditions.fold import Ready
@@ -96,7 +96,10 @@ class BatchKind:
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
     rows: what preflight does with the rows of data files (resource, spec, run).
-    checked: what preflight found besides digests, as parts of the status.
+    checked: what preflight found besides digests (what it said, the inputs that it locked), as
+    parts of the status.
+    contamination: what test sets preflight compares with what the model was trained on (spec,
+    status, inputs, snapshot), though nothing else may be left for it.
     estimate: what preflight estimates the memory of (spec, inputs, snapshot).
     fits: what preflight said of the memory.
     hold: why the work must not begin yet though preflight is done (resource, spec, status).
@@ -114,7 +117,10 @@ class BatchKind:
     models: Callable[[Spec], dict[str, ModelSource]] = lambda _: {}
     nodes: Callable[[Spec], int] = lambda _: 1
     rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None
-    checked: Callable[[Termination], dict[str, Any]] = lambda _: {}
+    checked: Callable[[Termination, Inputs], dict[str, Any]] = lambda *_: {}
+    contamination: Callable[[Spec, Any, Inputs, Snapshot], ContaminationPlan | None] = lambda *_: (
+        None
+    )
     estimate: Callable[[Spec, Inputs, Snapshot], EstimatePlan | None] = lambda *_: None
     fits: Callable[[Termination], Ready | None] = lambda _: None
     hold: Callable[[Object, Spec, Any], Ready | None] = lambda *_: None

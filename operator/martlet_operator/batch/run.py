@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import ConditionType, Reason
-from martlet_api.contract import Plan, Termination
+from martlet_api.contract import ContaminationPlan, Plan, Termination
 from martlet_api.runs import Run
 from martlet_operator.batch import preflight
 from martlet_operator.batch.kind import (
@@ -115,17 +115,18 @@ class _Step:
 
     def _stages(self, run: str, referenced: KnownModel | None) -> Decision:
         inputs = self._inputs(referenced)
-        desired: list[Object] = []
-        if inputs.unlocked:
+        compared = self.kind.contamination(self.spec, self.status, inputs, self.snapshot)
+        if inputs.unlocked or compared:
             state = stage_state(self.snapshot, run, preflight.STAGE)
-            desired = self._preflight(run, inputs)
             if state.told is None:
+                desired = self._preflight(run, inputs, compared)
                 return self._wait(state, desired, Reason.RESOLVING, "Resolves and checks inputs.")
-            checked = self.kind.checked(state.told)
-            found = {**checked, "resolved": state.told.resolved}
-            self.status = self.status.model_copy(update=found)
+            resolved = state.told.resolved or self.status.resolved
+            self.status = self.status.model_copy(update={"resolved": resolved})
             self._record_fit(state.told)
             inputs = self._inputs(referenced)
+            found = self.kind.checked(state.told, inputs)
+            self.status = self.status.model_copy(update=found)
         self._record_inputs(inputs)
         if held := self.kind.hold(self.snapshot.resource, self.spec, self.status):
             return Decision(self._status(held, finished=False), keep=keep_run(run))
@@ -243,7 +244,9 @@ class _Step:
             self.spec.model, referenced, others, resolved, self.snapshot.cache, self.others
         )
 
-    def _preflight(self, run: str, inputs: Inputs) -> list[Object]:
+    def _preflight(
+        self, run: str, inputs: Inputs, compared: ContaminationPlan | None
+    ) -> list[Object]:
         return preflight_objects(
             self.snapshot.resource,
             run,
@@ -252,6 +255,7 @@ class _Step:
             self.settings,
             self.kind.rows(self.snapshot.resource, self.spec, run),
             self.kind.estimate(self.spec, inputs, self.snapshot),
+            compared,
             retries=self.spec.retries.limit,
             suspend=self.spec.suspend,
         )

@@ -16,6 +16,7 @@ from martlet_operator.batch.engine_template import (
 from martlet_operator.batch.kind import Pass, plan_of
 from martlet_operator.batch.output import output_plan
 from martlet_operator.engines import choice
+from martlet_operator.evalrun import room
 from martlet_operator.inputs.models import KnownModel, not_served
 from martlet_operator.inputs.wanted import (
     Inputs,
@@ -59,10 +60,10 @@ def models(spec: EvalRunSpec) -> dict[str, ModelSource]:
 
 
 def refusal(spec: EvalRunSpec, model: KnownModel | None) -> str | None:
-    """What cannot be scored: a benchmark that is not known or whose data is nowhere named, or what
-    the engine cannot load."""
+    """What cannot be scored: a benchmark that is not known or whose data is nowhere named, more
+    scores than can be told, or what the engine cannot load."""
     wrong = (benchmarks.problem(suite) for suite in spec.suites)
-    return next(filter(None, wrong), None) or unserved(spec, model)
+    return next(filter(None, wrong), None) or room.problem(spec) or unserved(spec, model)
 
 
 def unserved(spec: EvalRunSpec, model: KnownModel | None) -> str | None:

@@ -4,7 +4,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from martlet_api.evalrun import Comparison, EvalRunSpec, EvalRunStatus, Measured, Suite
+from martlet_api.evalrun import (
+    Comparison,
+    Contamination,
+    EvalRunSpec,
+    EvalRunStatus,
+    Measured,
+    Suite,
+)
 from martlet_operator.engines.choice import chosen
 from martlet_operator.engines.container import engine_image
 from martlet_operator.evalrun.desired import input_of
@@ -61,6 +68,12 @@ def comparison_key(measured: Measured, baseline: Measured) -> str:
 def find_comparison(wanted: str, peers: list[Object]) -> Comparison | None:
     found = (_status(peer).comparison for peer in peers)
     return next((have for have in found if have and have.key == wanted), None)
+
+
+def find_contamination(wanted: str, peers: list[Object]) -> Contamination | None:
+    """What was counted of the same test sets and training sets, if all of it was."""
+    found = (_status(peer).contamination for peer in peers)
+    return next((have for have in found if have and have.key == wanted and not have.unknown), None)
 
 
 def busy(wanted: str, own: Object, peers: list[Object]) -> str | None:

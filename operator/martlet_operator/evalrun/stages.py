@@ -7,7 +7,7 @@ from martlet_api.evalrun import Comparison, EvalRunSpec, Measured
 from martlet_operator.batch.kind import Finished, Known, Outcome, Pass, Work
 from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.engines.choice import choose
-from martlet_operator.evalrun import comparing, desired, sharing, status
+from martlet_operator.evalrun import comparing, contamination, desired, sharing, status
 from martlet_operator.evalrun.desired import STAGES, Subject
 from martlet_operator.inputs.wanted import Inputs
 
@@ -16,7 +16,10 @@ _FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
 
 def following(at: Pass) -> Work | Known | Outcome | Ready:
     """The baseline first: what is wrong with the test sets is then seen by a model that is
-    known."""
+    known. Nothing is scored, nor judged by known scores, before what was trained on is looked
+    at."""
+    if first := contamination.known(at) or contamination.refused(at):
+        return first
     for subject in subjects(at.spec):
         if step := _scored(at, subject):
             return step

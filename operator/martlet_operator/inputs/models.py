@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from martlet_api.contract import Input
-from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+from martlet_api.runs import ArtifactBase, MadeFrom, ModelArtifact, ResolvedInput, TrainingSet
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model, or an adapter with the ``base`` that it must be laid over."""
+    """A model, or an adapter with the ``base`` that it must be laid over. ``trained_on`` is by
+    runs of this namespace, those without a file included."""
 
     uri: str
     digest: str
@@ -21,6 +22,7 @@ class KnownModel:
     of compressed ones."""
     resource: str | None = None
     secrets: tuple[str, ...] = ()
+    trained_on: tuple[TrainingSet, ...] = ()
 
     @property
     def uris(self) -> list[str]:
@@ -82,9 +84,9 @@ def from_resolved(found: ResolvedInput, secrets: tuple[str, ...]) -> KnownModel:
     )
 
 
-def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -> KnownModel:
+def from_artifact(artifact: ModelArtifact, resource: str, secrets: tuple[str, ...]) -> KnownModel:
     """What another resource made. ``secrets`` bring its base."""
-    base = artifact.base
+    base, trained_on = artifact.base, artifact.trained_on
     known_base = (
         KnownModel(base.uri, base.digest, base.revision, base.commit, secrets=secrets)
         if base
@@ -98,4 +100,5 @@ def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -
         format=artifact.format,
         resource=resource,
         secrets=secrets if base else (),
+        trained_on=tuple([TrainingSet(resource=resource)] if trained_on is None else trained_on),
     )

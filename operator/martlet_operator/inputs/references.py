@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from martlet_api.conditions import Condition, ConditionType, Reason
 from martlet_api.references import ModelReference, TrainedModelReference
-from martlet_api.runs import Artifact
+from martlet_api.runs import ModelArtifact
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.inputs.models import KnownModel, from_artifact
 
@@ -50,8 +50,8 @@ def referenced_model(
             "resource in spec.model.from.",
         )
     if artifact:
-        secrets = _secrets(target)
-        return from_artifact(Artifact.model_validate(artifact), title.replace(" ", "/"), secrets)
+        made = ModelArtifact.model_validate(artifact)
+        return from_artifact(made, title.replace(" ", "/"), _secrets(target))
     return _without_artifact(title, ready_of(target))
 
 

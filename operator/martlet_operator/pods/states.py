@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from martlet_api.conditions import Reason
-from martlet_api.contract import EXIT_USER_ERROR, Termination
+from martlet_api.contract import EXIT_USER_ERROR, POD_TERMINATION_LIMIT, Termination
+from martlet_api.termination import decode
 
 Object = dict[str, Any]
 
@@ -62,10 +61,16 @@ def termination_of(pod: Object, container: str) -> tuple[int, str] | None:
 
 def parse_termination(message: str) -> Termination | None:
     """The result that our runtime wrote; None where the text is somebody else's."""
-    try:
-        return Termination.model_validate_json(message)
-    except ValidationError:
-        return None
+    return decode(message)
+
+
+def cut_off(pod: Object, message: str) -> int | None:
+    """How many containers a pod has, if there are so many that the kubelet kept only a part of a
+    message; None where it is whole."""
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    count = sum(len(pod.get("spec", {}).get(kind) or []) for kind in kinds)
+    shortened = count and len(message.encode()) >= POD_TERMINATION_LIMIT // count
+    return count if shortened else None
 
 
 def is_running(pod: Object, container: str) -> bool:

@@ -1,6 +1,7 @@
 """Evaluate: runs every suite against the engine and judges the scores by their thresholds."""
 
 import difflib
+import math
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan, Termination
-from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, Score, Suite
+from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, PRIMARY, Score, Suite
 from martlet_runtime import artifacts, data
 from martlet_runtime.errors import RetryableError, UserError
 from martlet_runtime.evaluate import engine, kept, perplexity, suites
@@ -20,6 +21,8 @@ Rows = list[dict[str, Any]]
 
 _WATCH_SECONDS = 2.0
 _SHOWN = 300
+_OF_PERPLEXITY, _OF_VALUES, _OF_ERRORS = 8, 5, 4
+"""Digits that are told: EvalScope itself rounds to four places."""
 _UNREADABLE = (ValueError, KeyError, TypeError, OSError, ImportError)
 """How EvalScope and datasets tell that a folder is not what a benchmark expects."""
 
@@ -80,9 +83,11 @@ def _answered(
     found = rows[suite.name]
     if isinstance(found, str):
         tokens = _tokens(paths, found)
-        return perplexity.measure(
+        told = perplexity.measure(
             suite.name, todo.endpoint, todo.served_name, tokens, watch.windows
         )
+        check_metrics(suite, told.measured)
+        return told
     folder = suites.lay_out(suite, found, paths.inputs / f"suite-{suite.name}", paths.work)
     answers = _scored(suite, folder, todo, paths.work)
     if not answers.measured:
@@ -132,15 +137,17 @@ def _scored(suite: Suite, folder: Path, todo: EvaluatePlan, work: Path) -> Answe
 
 
 def scores_of(suite: Suite, answers: Answers) -> list[Score]:
-    """A termination message has room for the metrics that matter, not for all of them."""
+    """The metrics that thresholds name and the main one: a termination message has room for all of
+    these (evalrun/room.py of the operator asks beforehand), not for whatever EvalScope reports."""
     asked = {threshold.metric for threshold in suite.thresholds}
-    primary = suites.PRIMARY.get(suite.benchmark, answers.measured[0].metric)
+    primary = PRIMARY.get(suite.benchmark, answers.measured[0].metric)
+    digits = _OF_PERPLEXITY if suite.benchmark == PERPLEXITY else _OF_VALUES
     return [
         Score(
             suite=suite.name,
             metric=figure.metric,
-            value=_rounded(figure.value, 8),
-            stderr=None if figure.stderr is None else _rounded(figure.stderr, 4),
+            value=_rounded(figure.value, digits),
+            stderr=None if figure.stderr is None else _rounded(figure.stderr, _OF_ERRORS),
             detail=figure.detail,
             samples=figure.samples,
             incomplete=answers.incomplete(figure),
@@ -156,7 +163,15 @@ def _rounded(value: float, digits: int) -> float:
 
 
 def check_metrics(suite: Suite, measured: list[Measured]) -> None:
-    """MetricNotReported for a threshold on a metric that the suite does not have."""
+    """MetricNotReported for a threshold on a metric that the suite does not have; Inconclusive
+    where one is no number, which no bound could be compared with."""
+    for figure in measured:
+        if not math.isfinite(figure.value):
+            raise UserError(
+                Reason.INCONCLUSIVE,
+                f"Suite {suite.name}: {figure.metric} is {figure.value}, so there is no verdict. "
+                "Look at the engine's log: the model may give no numbers.",
+            )
     names = sorted({figure.metric for figure in measured})
     for threshold in suite.thresholds:
         if threshold.metric not in names:

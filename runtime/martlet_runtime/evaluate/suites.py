@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,8 +20,6 @@ _ARGS: dict[str, dict[str, Any]] = {
     "general_qa": {"metric_list": ["Rouge"]},
     "general_mcq": {},
 }
-PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc"}
-"""The metric that is always told, of others the first; more only where a threshold names them."""
 _ROUNDED = 1e-3
 """EvalScope rounds a report's scores to four places."""
 
@@ -101,8 +100,9 @@ def _arguments(suite: Suite) -> dict[str, Any]:
 
 
 def read_report(suite: Suite, output: Path) -> Answers:
-    """EvalScope's report (schema 2), with the standard errors of the rows' own scores."""
-    measured, asked = [], 0
+    """EvalScope's report (schema 2), with the standard errors of the rows' own scores. These get
+    the names of the figures that they are the mean of: by them rows are compared."""
+    measured, asked, names = [], 0, {}
     samples = [
         of_review(suite.name, path.stem.removeprefix(f"{suite.benchmark}_"), line)
         for path, line in _reviews(output)
@@ -111,16 +111,30 @@ def read_report(suite: Suite, output: Path) -> Answers:
     for path in sorted(output.glob("reports/*/*.json")):
         report = json.loads(path.read_text())
         asked += int((report.get("execution_summary") or {}).get("requested", 0))
-        measured += [_measured(metric, rows) for metric in report.get("metrics", [])]
-    return Answers(measured, asked, samples)
+        for metric in report.get("metrics", []):
+            own = _own_rows(metric, rows)
+            measured.append(_measured(metric, rows.get(own or "")))
+            names |= {own: name_of(metric)} if own and own not in names else {}
+    return Answers(measured, asked, [_named(sample, names) for sample in samples])
 
 
-def _measured(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured:
+def _own_rows(metric: dict[str, Any], rows: dict[str, list[float]]) -> str | None:
+    """What rows call the score that a figure is the mean of; None where it is no such mean."""
+    called = (name_of(metric), metric["identity"]["name"])
+    value = float(metric["score"])
+    means = (name for name in called if name in rows and abs(fmean(rows[name]) - value) < _ROUNDED)
+    return next(means, None)
+
+
+def _measured(metric: dict[str, Any], own: list[float] | None) -> Measured:
     """No standard error where the score is not the mean of the rows' own."""
-    name, value = name_of(metric), float(metric["score"])
-    own = rows.get(name) or rows.get(metric["identity"]["name"]) or []
-    is_mean = bool(own) and abs(fmean(own) - value) < _ROUNDED
-    return Measured(name, value, int(metric["num"]), stderr_of_mean(own) if is_mean else None)
+    stderr = stderr_of_mean(own) if own else None
+    return Measured(name_of(metric), float(metric["score"]), int(metric["num"]), stderr)
+
+
+def _named(sample: Sample, names: dict[str, str]) -> Sample:
+    scores = {names.get(name, name): score for name, score in sample.scores.items()}
+    return replace(sample, scores=scores)
 
 
 def _scores(samples: list[Sample]) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ import pytest
 from operator_builders import artifact, digest, from_, resolved_input, resource, with_artifact
 
 from martlet_api.references import DatasetSource, ModelSource
-from martlet_api.runs import Artifact, ResolvedInput
+from martlet_api.runs import ModelArtifact, ResolvedInput
 from martlet_operator.inputs.audit_line import audit_line
 from martlet_operator.inputs.models import KnownModel, from_artifact
 from martlet_operator.inputs.references import Waiting, circle, reference_of, referenced_model
@@ -47,7 +47,7 @@ def test_what_preflight_found_is_locked() -> None:
 
 def test_an_adapter_comes_with_its_base() -> None:
     model = from_artifact(
-        Artifact.model_validate(artifact("tuned", base="base")), "FineTuneJob/tune", ("hub",)
+        ModelArtifact.model_validate(artifact("tuned", base="base")), "FineTuneJob/tune", ("hub",)
     )
     assert [i.name for i in model.inputs()] == ["model", "adapter"]
     assert [(m.name, m.resource) for m in model.made_from()] == [
@@ -59,7 +59,9 @@ def test_an_adapter_comes_with_its_base() -> None:
 
 
 def test_a_whole_model_needs_no_secret_of_its_base() -> None:
-    model = from_artifact(Artifact.model_validate(artifact("whole")), "FineTuneJob/t", ("hub",))
+    model = from_artifact(
+        ModelArtifact.model_validate(artifact("whole")), "FineTuneJob/t", ("hub",)
+    )
     assert [i.name for i in model.inputs()] == ["model"]
     assert model.secrets == ()
 

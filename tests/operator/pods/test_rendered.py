@@ -30,6 +30,7 @@ from operator_builders import (
     with_artifact,
 )
 
+from martlet_api.contract import POD_TERMINATION_LIMIT, termination_limit
 from martlet_operator.engines.container import probe_program
 from martlet_operator.inputs.cache import Cache
 
@@ -155,6 +156,20 @@ def assert_restricted(pod: Object) -> None:
         assert mounted <= {volume["name"] for volume in pod["volumes"]}
         online = container["name"] in ("stage", "preflight")
         assert online or "envFrom" not in container, "secrets go to who brings inputs alone"
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_a_pod_has_no_more_containers_than_its_results_are_reckoned_with(name: str) -> None:
+    """The kubelet divides what it keeps of results among all containers of a pod."""
+    for item in RENDERED[name]():
+        template = item["spec"].get("template") if item["kind"] == "Job" else None
+        if template:
+            pod = template["spec"]
+            count = len(pod["containers"]) + len(pod.get("initContainers", []))
+            (worker,) = pod["containers"]
+            flow = worker["command"][-1]
+            assert termination_limit(flow) <= POD_TERMINATION_LIMIT // count
+            assert termination_limit("stage") <= POD_TERMINATION_LIMIT // count
 
 
 LABEL = st.from_regex(r"[a-z]{1,8}", fullmatch=True)

@@ -15,7 +15,7 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, Input, OutputPlan, Plan, Termination
 from martlet_api.evalrun import Generation, Suite
 from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate import flow, samples, suites
+from martlet_runtime.evaluate import flow, kept, samples, suites
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 
@@ -122,6 +122,39 @@ def test_a_sample_without_an_answer_makes_no_verdict(scoring: Scoring) -> None:
     assert "1 samples got no answer" in ended.message
 
 
+def test_one_suite_s_lost_row_leaves_all_suites_without_a_verdict(scoring: Scoring) -> None:
+    scoring.engine.answers = {q["query"]: q["response"] for q in QA} | {"Which": "ANSWER: A"}
+    scoring.engine.refused = MCQ[5]["question"]
+    ended = scoring.run((suite("places", "general_qa"), QA), (suite("letters", "general_mcq"), MCQ))
+    assert (ended.succeeded, ended.reason) == (False, Reason.INCONCLUSIVE)
+    assert ended.evaluate is not None
+    found = [(s.suite, s.value, s.samples, s.incomplete) for s in ended.evaluate.scores]
+    assert found == [("places", 1, 8, 0), ("letters", pytest.approx(4 / 7, abs=1e-4), 7, 1)]
+
+
+def test_rows_and_their_suite_s_score_have_one_name(scoring: Scoring) -> None:
+    scoring.engine.answers = {"Which": "ANSWER: A"}
+    scoring.output = OutputPlan(uri="pvc://out/e/r", record={})
+    ended = scoring.run((suite("places", "general_qa"), QA), (suite("letters", "general_mcq"), MCQ))
+    assert ended.evaluate is not None
+    rows = list(samples.read(scoring.volumes / "out/e/r" / samples.FILE))
+    for score in ended.evaluate.scores:
+        own = [row.scores[score.metric] for row in rows if row.suite == score.suite]
+        assert sum(own) / len(own) == pytest.approx(score.value, abs=1e-4)
+
+
+def test_kept_scores_that_were_changed_make_no_verdict(scoring: Scoring) -> None:
+    """An attempt whose message was lost would tell what somebody wrote since."""
+    scoring.output = OutputPlan(uri="pvc://out/e/r", record={})
+    scoring.run((suite("places", "general_qa"), QA))
+    path = scoring.volumes / "out/e/r" / kept.SCORES
+    path.write_text(path.read_text().replace('"value":0.0', '"value":1.0'))
+    with pytest.raises(UserError) as caught:
+        scoring.run((suite("places", "general_qa"), QA))
+    assert caught.value.reason == Reason.DIGEST_MISMATCH
+    assert "scores.json in pvc://out/e/r was changed" in caught.value.message
+
+
 def test_every_row_is_kept_and_a_second_attempt_scores_nothing_again(scoring: Scoring) -> None:
     scoring.engine.answers = {q["query"]: q["response"] for q in QA[:6]}
     scoring.output = OutputPlan(uri="pvc://out/e/r", record={"owner": "us"})
@@ -168,7 +201,8 @@ def test_a_threshold_on_an_unknown_metric_names_those_that_are_reported(scoring:
     with pytest.raises(UserError) as caught:
         scoring.run((suite("places", "general_qa", {"metric": "Rouge-X", "min": 0.5}), QA))
     assert caught.value.reason == Reason.METRIC_NOT_REPORTED
-    assert "Rouge-L-R" in caught.value.message
+    assert "it reports Rouge-1-F, Rouge-1-P" in caught.value.message
+    assert "Did you mean Rouge-" in caught.value.message
 
 
 def test_a_broken_row_is_told_before_the_engine_is_waited_for(scoring: Scoring) -> None:
