@@ -7,7 +7,7 @@ from martlet_api.contract import VerifyPlan
 from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
 from martlet_api.quantizedmodel import QuantizedModelSpec
-from martlet_api.runs import Artifact
+from martlet_api.runs import ModelArtifact
 from martlet_operator.batch.engine_template import (
     ENDPOINT,
     SERVED_NAME,
@@ -21,7 +21,7 @@ from martlet_operator.inputs.models import from_artifact
 STAGE = "verify"
 
 
-def work(at: Pass, candidate: Artifact) -> Work:
+def work(at: Pass, candidate: ModelArtifact) -> Work:
     """The engine as an InferenceService of this model would have it, and who asks it."""
     engine, pod = _engine(at.spec), _pod(at.spec)
     model = from_artifact(candidate, f"QuantizedModel/{at.snapshot.name}", ())
@@ -54,7 +54,7 @@ def _pod(spec: QuantizedModelSpec) -> PodSettings:
     return spec.pod.model_copy(update={"image": None})
 
 
-def _advice(candidate: Artifact) -> str:
+def _advice(candidate: ModelArtifact) -> str:
     return (
         f"What was compressed lies at {candidate.uri}, and is no artifact unless the engine "
         "answers. Change spec.ladder or spec.verification, or set a new spec.retry: each "
