@@ -7,7 +7,7 @@ from martlet_api.contract import VerifyPlan
 from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
 from martlet_api.quantizedmodel import QuantizedModelSpec
-from martlet_api.runs import Artifact
+from martlet_api.runs import ModelArtifact
 from martlet_operator.batch.engine_template import (
     ENDPOINT,
     SERVED_NAME,
@@ -27,7 +27,7 @@ def refusal(spec: QuantizedModelSpec) -> str | None:
     return choice.problem(_engine(spec), None, _pod(spec), image_field="spec.verification.image")
 
 
-def work(at: Pass, candidate: Artifact) -> Work:
+def work(at: Pass, candidate: ModelArtifact) -> Work:
     """The engine as an InferenceService of this model would have it, and who asks it."""
     engine, pod = _engine(at.spec), _pod(at.spec)
     model = from_artifact(candidate, f"QuantizedModel/{at.snapshot.name}", ())
@@ -60,7 +60,7 @@ def _pod(spec: QuantizedModelSpec) -> PodSettings:
     return spec.pod.model_copy(update={"image": spec.verification.image})
 
 
-def _advice(candidate: Artifact) -> str:
+def _advice(candidate: ModelArtifact) -> str:
     return (
         f"What was compressed lies at {candidate.uri}, and is no artifact unless the engine "
         "answers. Change spec.ladder or spec.verification, or set a new spec.retry: each "

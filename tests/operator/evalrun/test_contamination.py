@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from operator_builders import (
+    WORK,
     after,
     decide,
     desired,
@@ -19,6 +20,7 @@ from operator_builders import (
     resource,
     said,
     stage_job,
+    went_well,
     with_artifact,
     work_told,
 )
@@ -299,16 +301,16 @@ def test_all_training_sets_of_the_chain_are_compared() -> None:
 def ran(live: Object, begun_with: Object) -> Object:
     """A FineTuneJob or QuantizedModel from its first look to its artifact."""
     kind = live["kind"]
-    stage = {"FineTuneJob": "train", "QuantizedModel": "quantize"}[kind]
     begun = after(live, decide(live, [begun_with]))
     names = [item["name"] for item in plan_of(decide(begun, [begun_with]))["inputs"]]
     told = said("preflight", resolved=[resolved_input(name, "pvc://data/x") for name in names])
     if kind == "FineTuneJob":
         told["trainedOn"] = {**WRITTEN, "uri": f"pvc://models/{begun['status']['run']['id']}"}
     locked = decide(begun, [begun_with], **ended(begun, "preflight", told))
-    assert stage_of(locked) == stage
+    assert stage_of(locked) == WORK[kind][0]
     live = after(begun, locked)
-    decision = decide(live, [begun_with], **ended(live, stage, work_told(kind)))
+    done = went_well(live, live["status"]["run"]["id"], WORK[kind])
+    decision = decide(live, [begun_with], **done)
     assert ready(decision)[1] == "Succeeded"
     return after(live, decision)
 
