@@ -172,12 +172,14 @@ class EstimatePlan(ApiModel):
 
 
 class EvaluatePlan(ApiModel):
-    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer. The engine answers
-    on ``endpoint``."""
+    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer, but of a service.
+    The engine answers on ``endpoint``; ``service`` says whose it is, where it is not the pod's
+    own."""
 
     subject: Literal["Model", "Baseline"] = "Model"
 
     endpoint: str
+    service: str | None = None
     served_name: str
     suites: list[Suite]
     generation: Generation

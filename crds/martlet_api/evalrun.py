@@ -6,7 +6,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
 from martlet_api.engine import Engine, EngineStatus
-from martlet_api.references import DatasetSource, ModelSource, Output
+from martlet_api.references import DatasetSource, ModelSource, Output, ServiceReference
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
@@ -16,6 +16,11 @@ PERPLEXITY = "perplexity"
 """Martlet's own benchmark, and its metric: of a text, by the engine that serves."""
 _OWN_DATA = ", ".join(f"'{name}'" for name in (*OWN_ROWS, PERPLEXITY))
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
+RevisionName = Annotated[
+    str | None, Field(max_length=63, description="Of the InferenceService that was asked.")
+]
+_ENGINES_POD = ("accelerator", "acceleratorMemory", "resources", "runtimeClassName", "image")
+"""What of spec.pod says where an engine runs, and on what."""
 
 
 class Threshold(ApiModel):
@@ -141,9 +146,34 @@ class EvalRunSpec(BatchSpec):
             "has(self.baseline) || !self.suites.exists(s, s.thresholds.exists(t, has(t.against)))",
             "a threshold against the baseline needs spec.baseline: name the model to compare with",
         ),
+        (
+            "has(self.model) != has(self.service)",
+            "exactly one of model and service must be set: model is scored by an engine of its "
+            "own, service names an InferenceService that is asked as it runs",
+        ),
+        (
+            "!has(self.service) || has(self.baseline) || !has(self.engine)",
+            "engine belongs to a model or a baseline, which get an engine of their own; a service "
+            "has its engine already: remove it",
+        ),
+        (
+            "!has(self.service) || has(self.baseline) || "
+            f"!({' || '.join(f'has(self.pod.{name})' for name in _ENGINES_POD)})",
+            f"pod.{', pod.'.join(_ENGINES_POD)} belong to the engine of a model or a baseline; a "
+            "service has its engine already: remove them",
+        ),
     )
 
-    model: ModelSource
+    model: ModelSource | None = None
+    service: Annotated[
+        ServiceReference | None,
+        Field(
+            description=(
+                "Instead of a model: what answers now is scored, and the verdict is on the digest "
+                "of the model that the revision serves."
+            )
+        ),
+    ] = None
     baseline: Annotated[
         ModelSource | None,
         Field(description="The model to compare with: scored in the same way, once per digest."),
@@ -160,7 +190,10 @@ class EvalRunSpec(BatchSpec):
         ),
     ]
     generation: Generation = Generation()
-    engine: Engine = Engine()
+    engine: Annotated[
+        Engine | None,
+        Field(description="Of the model and the baseline; chosen as by type Auto if left out."),
+    ] = None
     output: Annotated[
         Output | None,
         Field(
@@ -200,10 +233,12 @@ class Score(StatusModel):
 
 class Measured(StatusModel):
     """Scores of one model by digest. ``key`` is the digest of all that makes them: model, test
-    sets, engine and generation; equal work is done once in a namespace."""
+    sets, engine (or the revision that was asked) and generation; equal work is done once in a
+    namespace."""
 
     key: Digest
     model_digest: Digest
+    revision: RevisionName = None
     scores: Annotated[list[Score], Field(max_length=256)]
     at: Time
     by: Annotated[str, Field(max_length=128, description="Whose run: EvalRun/NAME RUN.")]
@@ -239,6 +274,7 @@ class Verdict(StatusModel):
 
     passed: bool
     model_digest: Digest
+    revision: RevisionName = None
     key: Digest | None = None
     baseline_digest: Digest | None = None
     at: Time
@@ -269,7 +305,8 @@ class EvalRunStatus(RunStatus):
 
 
 class EvalRun(ApiModel):
-    """Scores a model over test sets; others may ask that it passed for the digest they use."""
+    """Scores a model, or what a service serves, over test sets; others may ask that it passed for
+    the digest they use."""
 
     kind: ClassVar[str] = "EvalRun"
     plural: ClassVar[str] = "evalruns"

@@ -79,6 +79,24 @@ def test_training_settings(kubectl: Any, patch: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec.service": {"name": "chat"}},
+        {"spec.service": {"name": "chat", "revision": "chat-2d56a4b3"},
+         "spec.pod": {"nodeSelector": {"zone": "a"}, "priorityClassName": "high"}},
+        {"spec.service": {"name": "chat"}, "spec.baseline": {"uri": "pvc://data/base"},
+         "spec.engine": {"maxModelLen": 64}, "spec.pod": {"accelerator": "nvidia.com/gpu"}},
+    ],
+)  # fmt: skip
+def test_a_service_is_scored(kubectl: Any, patch: dict[str, Any]) -> None:
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("EvalRun", {"spec.model": None, **patch}),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
     ("type_", "words"),
     [
         ("vLLM", ["--max-num-seqs", "4", "--model-impl=auto", "--compilation-config",

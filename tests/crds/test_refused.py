@@ -160,6 +160,22 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("an empty image", FTJ, {"spec.pod": {"image": ""}}, ("spec.pod.image", "at least 1 chars")),
     # EvalRun
     ("no suites", EVR, {"spec.suites": []}, ("spec.suites", "at least 1 items")),
+    ("neither model nor service", EVR, {"spec.model": None},
+     ("spec", "exactly one of model and service must be set: model is scored by an engine")),
+    ("both model and service", EVR, {"spec.service": {"name": "chat"}},
+     ("spec", "exactly one of model and service must be set")),
+    ("a service without a name", EVR, {"spec.model": None, "spec.service": {"revision": "chat-1"}},
+     ("spec.service.name", "Required value")),
+    ("an engine of a service", EVR,
+     {"spec.model": None, "spec.service": {"name": "chat"}, "spec.engine": {"maxModelLen": 64}},
+     ("spec", "a service has its engine already: remove it")),
+    *((f"the {field} of a service", EVR,
+       {"spec.model": None, "spec.service": {"name": "chat"}, "spec.pod": {field: value}},
+       ("spec", "pod.accelerator, pod.acceleratorMemory, pod.resources, pod.runtimeClassName, "
+        "pod.image belong to the engine of a model or a baseline"))
+      for field, value in {"accelerator": "nvidia.com/gpu", "image": "e:1",
+                           "resources": {"limits": {"cpu": 1}},
+                           "runtimeClassName": "nvidia"}.items()),
     ("too many suites", EVR,
      {"spec.suites": [{**SUITE, "name": f"s{i}"} for i in range(17)]},
      ("spec.suites", "at most 16 items")),

@@ -7,6 +7,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from martlet_api.contract import EvaluatePlan
+from martlet_api.evalrun import Generation, Suite
+
 
 class Engine:
     """``answers``: by what a question contains. ``down``: it refuses everything."""
@@ -29,12 +32,21 @@ class Engine:
         self.completions: list[dict[str, Any]] = []
         self.drops = 0
         """Chats over which it breaks the connection off, as one that ends does."""
+        self.tokens: Any = None
+        """From a text to its tokens, as /tokenize tells them; None where it is not there."""
+        self.texts: list[str] = []
+        """What /tokenize was asked."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def plan(self, *suites: Suite, **fields: Any) -> EvaluatePlan:
+        """What a scorer is told that asks this engine."""
+        own = {"served_name": "m", "generation": Generation(), **fields}
+        return EvaluatePlan(endpoint=self.endpoint, suites=list(suites), **own)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -46,6 +58,8 @@ class Engine:
             return 503, {"error": {"message": "the engine is loading"}}
         if path.endswith("/chat/completions"):
             return self._chat(body)
+        if path == "/tokenize":
+            return self._tokenize(body)
         self.completions.append(body)
         choice = {"index": 0, "text": "x", "finish_reason": "length"}
         if "logprobs" in body:
@@ -59,6 +73,14 @@ class Engine:
         """As vLLM tells them: by token, the first one's is not there."""
         told = zip(tokens[1:], self.surprise(tokens), strict=True)
         return [None, *({str(token): {"logprob": value, "rank": 1}} for token, value in told)]
+
+    def _tokenize(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.texts.append(body["prompt"])
+        if self.tokens is None or body["model"] != "m":
+            return 404, {"error": {"message": "Not Found"}}
+        assert body["add_special_tokens"] is False
+        tokens = self.tokens(body["prompt"])
+        return 200, {"count": len(tokens), "max_model_len": 64, "tokens": tokens}
 
     def models(self) -> dict[str, Any]:
         card = {"id": "m", "object": "model", "created": 1, "owned_by": "us"}

@@ -10,8 +10,8 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan, Termination
 from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, Score, Suite
 from martlet_runtime import artifacts, data
-from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate import engine, kept, perplexity, suites
+from martlet_runtime.errors import UserError
+from martlet_runtime.evaluate import engine, kept, perplexity, suites, tokenize
 from martlet_runtime.evaluate.measured import Answers, Measured
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
@@ -33,7 +33,7 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     if todo.output:
         artifacts.check_writable(paths, todo.output)
     rows = {suite.name: _rows(suite, plan, paths) for suite in todo.suites}
-    engine.wait(todo.endpoint, todo.served_name)
+    engine.wait(todo.endpoint, todo.served_name, who=engine.named(todo))
     with _Watch(report, paths, rows) as watch:
         told = [(suite, _answered(suite, rows, todo, paths, watch)) for suite in todo.suites]
     result = EvaluateResult(
@@ -79,23 +79,21 @@ def _answered(
 ) -> Answers:
     found = rows[suite.name]
     if isinstance(found, str):
-        tokens = _tokens(paths, found)
-        return perplexity.measure(
-            suite.name, todo.endpoint, todo.served_name, tokens, watch.windows
-        )
+        return perplexity.measure(suite.name, todo, _tokens(todo, paths, found), watch.windows)
     folder = suites.lay_out(suite, found, paths.inputs / f"suite-{suite.name}", paths.work)
     answers = _scored(suite, folder, todo, paths.work)
     if not answers.measured:
         wrong = engine.problem(todo.endpoint, todo.served_name) or "no report was written"
-        raise RetryableError(
-            Reason.ENGINE_FAILED, f"Suite {suite.name} gave no scores: {wrong}. It is tried again."
-        )
+        raise engine.failed(todo, f"gave no answers in suite {suite.name}: {wrong}")
     check_metrics(suite, answers.measured)
     return answers if found is None else replace(answers, rows=len(found))
 
 
-def _tokens(paths: Paths, text: str) -> list[int]:
-    """By the model's own tokenizer. Imported here: it needs torch."""
+def _tokens(todo: EvaluatePlan, paths: Paths, text: str) -> list[int]:
+    """By the model's own tokenizer, or by the service that has it. Imported here: it needs
+    torch."""
+    if todo.service:
+        return tokenize.tokens_of(todo, text)
     from martlet_runtime.loading import load_tokenizer
     from martlet_runtime.perplexity import tokens_of
 
@@ -111,9 +109,8 @@ def _scored(suite: Suite, folder: Path, todo: EvaluatePlan, work: Path) -> Answe
         return suites.read_report(suite, suites.score(suite, folder, todo, work))
     except OpenAIError as error:
         if wrong := engine.problem(todo.endpoint, todo.served_name):
-            raise RetryableError(
-                Reason.ENGINE_FAILED,
-                f"The engine stopped answering in suite {suite.name}: {wrong}. It is tried again.",
+            raise engine.failed(
+                todo, f"stopped answering in suite {suite.name}: {wrong}"
             ) from error
         print(f"suite {suite.name}: {error}; asking once more, past such rows", flush=True)
         first = f"{suite.name}: {error}"

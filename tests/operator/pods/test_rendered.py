@@ -18,12 +18,14 @@ from operator_builders import (
     after,
     decide,
     desired,
+    digest,
     finished_pod,
     from_,
     locked,
     resolved_input,
     resource,
     said,
+    serving,
     stage_job,
     started,
     went_well,
@@ -86,6 +88,19 @@ def cached(kind: str) -> list[Object]:
     return decide(live, owned=jobs, cache=CACHE).desired
 
 
+def of_service() -> list[Object]:
+    """An EvalRun that asks a service."""
+    suites = [
+        {
+            "name": "village",
+            "benchmark": "general_qa",
+            "dataset": {"uri": "pvc://data/test.jsonl", "digest": digest("test")},
+        }
+    ]
+    live = resource("EvalRun", model=None, service={"name": "chat"}, suites=suites)
+    return decide(live, [serving("chat", "chat-1", "one")]).desired
+
+
 SECRET = {"uri": "hf://org/model", "revision": "main", "secretRef": {"name": "hub"}}
 RENDERED = {
     "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
@@ -104,6 +119,7 @@ RENDERED = {
     ),
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
+    "evaluate-service": of_service,
     "service": service,
     "service-vllm": lambda: service(EVERYTHING, maxModelLen=4096, args=["--seed", "1"]),
     "service-lmdeploy": lambda: service(EVERYTHING, type="LMDeploy", maxModelLen=4096),
