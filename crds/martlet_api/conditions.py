@@ -87,6 +87,7 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     METRIC_NOT_REPORTED = "MetricNotReported"
     ENGINE_FAILED = "EngineFailed"
+    JUDGE_FAILED = "JudgeFailed"
     GATE_NOT_PASSED = "GateNotPassed"
     WAITING_FOR_GATE = "WaitingForGate"
     CRASH_LOOP = "CrashLoop"

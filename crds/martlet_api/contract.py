@@ -20,6 +20,7 @@ from martlet_api.finetunejob import (
     RejectedRows,
     Validation,
 )
+from martlet_api.judge import Judge
 from martlet_api.quantizedmodel import Rung, RungResult, Workload
 from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
 from martlet_api.training import (
@@ -56,6 +57,9 @@ CACHE_LIMIT_ENV = "MARTLET_CACHE_LIMIT"
 """Bytes that the cache may hold; set where there is one."""
 POD_ENV = "MARTLET_POD"
 """The pod's UID, under which it holds what it uses of the cache."""
+
+JUDGE_KEY_ENV = "OPENAI_API_KEY"
+"""The key for the judge, in the Secret and in the container that scores."""
 
 EXIT_SUCCESS = 0
 EXIT_USER_ERROR = 65
@@ -183,6 +187,7 @@ class EvaluatePlan(ApiModel):
     served_name: str
     suites: list[Suite]
     generation: Generation
+    judge: Judge | None = None
     output: OutputPlan | None = None
 
 
@@ -248,8 +253,12 @@ class TrainResult(StatusModel):
 
 
 class EvaluateResult(StatusModel):
+    """``incomplete`` rows have no score; ``unjudged`` of them have an answer."""
+
     subject: Literal["Model", "Baseline"] = "Model"
     scores: list[Score]
+    incomplete: int = 0
+    unjudged: int = 0
     errors: list[str] = []
     artifact: Artifact | None = None
 

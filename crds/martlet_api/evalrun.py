@@ -6,6 +6,7 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
 from martlet_api.engine import Engine, EngineStatus
+from martlet_api.judge import Judge, SuiteJudge
 from martlet_api.references import DatasetSource, ModelSource, Output, ServiceReference
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
@@ -21,6 +22,7 @@ RevisionName = Annotated[
 ]
 _ENGINES_POD = ("accelerator", "acceleratorMemory", "resources", "runtimeClassName", "image")
 """What of spec.pod says where an engine runs, and on what."""
+_JUDGED = "self.suites.exists(s, has(s.judge) && s.judge.strategy == 'LLM')"
 
 
 class Threshold(ApiModel):
@@ -102,6 +104,10 @@ class Suite(ApiModel):
             "dataset.maxSamples belongs to benchmarks general_qa and general_mcq; use limit, or "
             "remove it",
         ),
+        (
+            f"self.benchmark != '{PERPLEXITY}' || !has(self.judge)",
+            "benchmark perplexity is measured and not judged; remove judge",
+        ),
     )
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9][-a-z0-9]*$")]
@@ -129,7 +135,15 @@ class Suite(ApiModel):
     few_shot: Annotated[
         int | None, Field(ge=0, le=100, description="Examples; the benchmark's own if left out.")
     ] = None
+    judge: Annotated[
+        SuiteJudge | None,
+        Field(description="The benchmark's own rules score the answers where left out."),
+    ] = None
     thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
+
+    @property
+    def is_judged(self) -> bool:
+        return self.judge is not None and self.judge.strategy == "LLM"
 
 
 class Generation(ApiModel):
@@ -162,6 +176,15 @@ class EvalRunSpec(BatchSpec):
             f"pod.{', pod.'.join(_ENGINES_POD)} belong to the engine of a model or a baseline; a "
             "service has its engine already: remove them",
         ),
+        (
+            f"has(self.judge) || !{_JUDGED}",
+            "a suite that is judged needs spec.judge: name the judge's endpoint and model",
+        ),
+        (
+            f"!has(self.judge) || {_JUDGED}",
+            "spec.judge judges nothing: give the suite that it is for judge: {strategy: LLM}, or "
+            "remove it",
+        ),
     )
 
     model: ModelSource | None = None
@@ -189,6 +212,9 @@ class EvalRunSpec(BatchSpec):
             },
         ),
     ]
+    judge: Annotated[
+        Judge | None, Field(description="Of the suites that are judged by a model.")
+    ] = None
     generation: Generation = Generation()
     engine: Annotated[
         Engine | None,
@@ -206,7 +232,8 @@ class EvalRunSpec(BatchSpec):
 
 
 class Score(StatusModel):
-    """One metric of one suite, over ``samples`` rows of which ``incomplete`` gave no answer."""
+    """One metric of one suite, over ``samples`` rows; ``incomplete`` more have no answer, or no
+    judgement."""
 
     suite: Annotated[str, Field(max_length=63)]
     metric: MetricName
@@ -218,7 +245,7 @@ class Score(StatusModel):
         str | None,
         Field(
             max_length=128,
-            description="What it was measured over, where that depends on the model.",
+            description="What it was measured over, where that depends on the model; or by whom.",
         ),
     ] = None
     baseline: Annotated[float | None, Field(description="The baseline's value.")] = None
@@ -233,8 +260,8 @@ class Score(StatusModel):
 
 class Measured(StatusModel):
     """Scores of one model by digest. ``key`` is the digest of all that makes them: model, test
-    sets, engine (or the revision that was asked) and generation; equal work is done once in a
-    namespace."""
+    sets, engine (or the revision that was asked), generation and judge; equal work is done once in
+    a namespace."""
 
     key: Digest
     model_digest: Digest

@@ -97,6 +97,32 @@ def test_a_service_is_scored(kubectl: Any, patch: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"strategy": "LLM", "scoreType": "Numeric", "promptTemplate": "Rate {pred}."},
+        {"scoreMapping": {"A": 1, "B": 0.5, "C": 0}, "systemPrompt": "Judge kindly."},
+    ],
+)
+def test_answers_are_judged(kubectl: Any, asked: dict[str, Any]) -> None:
+    judge = {"endpoint": "http://judge.team.svc:8080/v1", "model": "org/judge-7b",
+             "maxTokens": 512, "secretRef": {"name": "judge"}}  # fmt: skip
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("EvalRun", {"spec.judge": judge, "spec.suites.0.judge": asked}),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_rules_may_be_asked_for_without_a_judge(kubectl: Any) -> None:
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("EvalRun", {"spec.suites.0.judge": {"strategy": "Rule"}}),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
     ("type_", "words"),
     [
         ("vLLM", ["--max-num-seqs", "4", "--model-impl=auto", "--compilation-config",

@@ -22,6 +22,7 @@ class Engine:
         self.dies_after: int | None = None
         """Chats after which it is down."""
         self.asked: list[dict[str, Any]] = []
+        self.authorizations: set[str | None] = set()
         self.refusals = 0
         self.surprise: Any = None
         """From tokens to the log-probability of each but the first."""
@@ -86,14 +87,19 @@ class Engine:
         card = {"id": "m", "object": "model", "created": 1, "owned_by": "us"}
         return {"object": "list", "data": [{**card, "max_model_len": self.max_model_len}]}
 
+    def text_for(self, question: str) -> str:
+        return str(value_for(self.answers, question, "none"))
+
     def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.asked.append(body)
         self.down = self.dies_after is not None and len(self.asked) >= self.dies_after
         question = json.dumps(body["messages"])
         if self.refused and self.refused in question:
             return 400, {"error": {"message": "this is refused", "type": "BadRequestError"}}
-        text = next((a for known, a in self.answers.items() if known in question), "none")
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}}
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": self.text_for(question)},
+        }
         if body.get("logprobs"):
             choice["logprobs"] = {"content": [{"logprob": value} for value in self.logprobs]}
         return 200, {
@@ -104,6 +110,10 @@ class Engine:
             "choices": [{**choice, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
         }
+
+    def seen(self, authorization: str | None) -> None:
+        """What came as the Authorization of a request."""
+        self.authorizations.add(authorization)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         engine = self
@@ -120,6 +130,7 @@ class Engine:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                engine.seen(self.headers["Authorization"])
                 if engine.drops and self.path.endswith("/chat/completions"):
                     engine.drops -= 1
                     self.close_connection = True
@@ -138,3 +149,8 @@ class Engine:
                 """The test's output is not for requests."""
 
         return Handler
+
+
+def value_for(known: dict[str, Any], asked: str, otherwise: Any) -> Any:
+    """The first whose key is in what was asked."""
+    return next((value for text, value in known.items() if text in asked), otherwise)

@@ -1,6 +1,7 @@
 """The pod of a stage that asks an engine: stage brings the inputs, the engine runs beside it as it
 would serve, unless it serves already, and one container of our runtime asks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from martlet_api.contract import ENGINE_PORT, METRICS_PORT, Plan, ServePlan
@@ -39,12 +40,14 @@ def asking_template(
     *,
     output: str | None = None,
     reports: bool = True,
+    variables: Sequence[Object] = (),
 ) -> Object:
     """The engine is a native sidecar: the container ``stage`` runs ``flow`` once it has answered.
     None where one elsewhere is asked.
 
     ``output`` is the URI under which that one writes, if it does; ``reports``: it has a page of
-    metrics. The pod's accelerator, resources and image are the engine's.
+    metrics; ``variables`` are for it alone. The pod's accelerator, resources and image are the
+    engine's.
     """
     outputs = [output] if output else []
     images, claims = settings.images, claims_of([*inputs.uris, *outputs])
@@ -57,6 +60,7 @@ def asking_template(
         mounts(claims, inputs.cache, writable=next(map(claim_of, outputs), None)),
         env=offline(),
     )
+    asker["env"] += variables
     page = {"ports": [{"name": "metrics", "containerPort": METRICS_PORT}]} if reports else {}
     return pod_spec(
         pod,

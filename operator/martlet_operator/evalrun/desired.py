@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from martlet_api import benchmarks
-from martlet_api.contract import EvaluatePlan, OutputPlan, Plan
+from martlet_api.contract import JUDGE_KEY_ENV, EvaluatePlan, OutputPlan, Plan
 from martlet_api.engine import Engine
 from martlet_api.evalrun import OWN_ROWS, PERPLEXITY, EvalRunSpec, Suite
+from martlet_api.judge import Judge
 from martlet_api.pods import PodSettings
 from martlet_api.references import ModelSource
 from martlet_operator.batch.engine_template import (
@@ -105,6 +106,7 @@ def plan(at: Pass, inputs: Inputs, subject: Subject) -> Plan:
         served_name=served.name if served else SERVED_NAME,
         suites=spec.suites,
         generation=spec.generation,
+        judge=spec.judge,
         output=_output(at, inputs, subject),
     )
     assert inputs.model is not None
@@ -142,7 +144,16 @@ def template(
         inputs,
         settings,
         output=output,
+        variables=_judge_key(spec.judge),
     )
+
+
+def _judge_key(judge: Judge | None) -> list[Object]:
+    """That one key of the Secret, for the container that asks the judge."""
+    if judge is None or judge.secret_ref is None:
+        return []
+    key = {"name": judge.secret_ref.name, "key": JUDGE_KEY_ENV}
+    return [{"name": JUDGE_KEY_ENV, "valueFrom": {"secretKeyRef": key}}]
 
 
 def without_engine(pod: PodSettings) -> PodSettings:

@@ -19,8 +19,8 @@ Object = dict[str, Any]
 def key(spec: EvalRunSpec, inputs: Inputs, images: Images) -> str:
     """The digest of all that makes a model's scores: its own and its base's digest, the suites and
     the digests of their data, the engine with its arguments and image (of a service the revision,
-    whose name is their hash), how answers are drawn, and the scorer's image. Thresholds are no part
-    of it: they judge scores and do not make them."""
+    whose name is their hash), how answers are drawn, the judge and how it is asked, and the
+    scorer's image. Thresholds are no part of it: they judge scores and do not make them."""
     assert inputs.model is not None
     data = {item.name: item.digest for item in inputs.locked if item.kind != "Model"}
     made = {
@@ -28,6 +28,7 @@ def key(spec: EvalRunSpec, inputs: Inputs, images: Images) -> str:
         "suites": [_suite(suite, data.get(input_of(suite))) for suite in spec.suites],
         "generation": spec.generation.to_dict(),
         **_answers(spec, inputs.model, images),
+        **_judge(spec),
     }
     return f"sha256:{digest_of(made)}"
 
@@ -43,6 +44,14 @@ def _answers(spec: EvalRunSpec, model: KnownModel, images: Images) -> Object:
     }
 
 
+def _judge(spec: EvalRunSpec) -> Object:
+    """Whoever holds its key, the judge is the same."""
+    if spec.judge is None:
+        return {}
+    asked = spec.judge.to_dict()
+    return {"judge": {name: asked[name] for name in ("endpoint", "model", "maxTokens")}}
+
+
 def _suite(suite: Suite, digest: str | None) -> Object:
     """The metrics that thresholds name are told by the pod, so they belong to it."""
     asked = suite.to_dict()
@@ -53,6 +62,7 @@ def _suite(suite: Suite, digest: str | None) -> Object:
         "rows": suite.dataset.max_samples if suite.dataset else None,
         **{name: asked.get(name) for name in ("subsets", "limit", "fewShot")},
         "metrics": sorted({limit.metric for limit in suite.thresholds}),
+        **({"judge": asked["judge"]} if suite.judge else {}),
     }
 
 

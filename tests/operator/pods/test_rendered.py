@@ -101,6 +101,18 @@ def of_service() -> list[Object]:
     return decide(live, [serving("chat", "chat-1", "one")]).desired
 
 
+def judged() -> list[Object]:
+    """An EvalRun whose answers a judge scores."""
+    judge = {"endpoint": "https://api.example.com/v1", "model": "wise"}
+    suite = {
+        "name": "village",
+        "benchmark": "general_qa",
+        "dataset": {"uri": "pvc://data/test.jsonl"},
+        "judge": {"scoreType": "Numeric"},
+    }
+    return batch("EvalRun", judge={**judge, "secretRef": {"name": "judge"}}, suites=[suite])
+
+
 SECRET = {"uri": "hf://org/model", "revision": "main", "secretRef": {"name": "hub"}}
 RENDERED = {
     "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
@@ -120,6 +132,7 @@ RENDERED = {
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
     "evaluate-service": of_service,
+    "evaluate-judged": judged,
     "service": service,
     "service-vllm": lambda: service(EVERYTHING, maxModelLen=4096, args=["--seed", "1"]),
     "service-lmdeploy": lambda: service(EVERYTHING, type="LMDeploy", maxModelLen=4096),
@@ -171,6 +184,9 @@ def assert_restricted(pod: Object) -> None:
         assert mounted <= {volume["name"] for volume in pod["volumes"]}
         online = container["name"] in ("stage", "preflight")
         assert online or "envFrom" not in container, "secrets go to who brings inputs alone"
+        scores = container["name"] in ("evaluate", "baseline")
+        keys = [each for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})]
+        assert scores or not keys, "the judge's key goes to who scores alone"
 
 
 LABEL = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
@@ -203,6 +219,7 @@ def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
     for job in [*first, *batch(kind, pod=pod), *last]:
         if job["kind"] == "Job":
             assert_restricted(job["spec"]["template"]["spec"])
+            assert "secretKeyRef" not in str(job), "nothing is judged"
             assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 
