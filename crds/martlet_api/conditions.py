@@ -90,6 +90,7 @@ class Reason(StrEnum):
     RESULT_TOO_LONG = "ResultTooLong"
     CONTAMINATED = "Contaminated"
     TRAINING_SET_UNKNOWN = "TrainingSetUnknown"
+    JUDGE_FAILED = "JudgeFailed"
     GATE_NOT_PASSED = "GateNotPassed"
     WAITING_FOR_GATE = "WaitingForGate"
     CRASH_LOOP = "CrashLoop"

@@ -20,6 +20,7 @@ from martlet_api.finetunejob import (
     RejectedRows,
     Validation,
 )
+from martlet_api.judge import Judge
 from martlet_api.quantizedmodel import Rung, RungResult, Workload
 from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput, TrainingSet
 from martlet_api.training import (
@@ -61,6 +62,9 @@ CACHE_LIMIT_ENV = "MARTLET_CACHE_LIMIT"
 """Bytes that the cache may hold; set where there is one."""
 POD_ENV = "MARTLET_POD"
 """The pod's UID, under which it holds what it uses of the cache."""
+
+JUDGE_KEY_ENV = "OPENAI_API_KEY"
+"""The key for the judge, in the Secret and in the container that scores."""
 
 EXIT_SUCCESS = 0
 EXIT_USER_ERROR = 65
@@ -185,15 +189,18 @@ class EstimatePlan(ApiModel):
 
 
 class EvaluatePlan(ApiModel):
-    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer. The engine answers
-    on ``endpoint``."""
+    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer, but of a service.
+    The engine answers on ``endpoint``; ``service`` says whose it is, where it is not the pod's
+    own."""
 
     subject: Literal["Model", "Baseline"] = "Model"
 
     endpoint: str
+    service: str | None = None
     served_name: str
     suites: list[Suite]
     generation: Generation
+    judge: Judge | None = None
     output: OutputPlan | None = None
 
 
@@ -269,8 +276,12 @@ class TrainResult(StatusModel):
 
 
 class EvaluateResult(StatusModel):
+    """``incomplete`` rows have no score; ``unjudged`` of them have an answer."""
+
     subject: Literal["Model", "Baseline"] = "Model"
     scores: list[Score]
+    incomplete: int = 0
+    unjudged: int = 0
     errors: list[str] = []
     artifact: Artifact | None = None
 

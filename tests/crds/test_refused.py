@@ -9,6 +9,7 @@ pytestmark = pytest.mark.apiserver
 
 FTJ, EVR, QM, MSVC = "FineTuneJob", "EvalRun", "QuantizedModel", "InferenceService"
 REFERENCE = {"kind": "FineTuneJob", "name": "other"}
+JUDGE = {"endpoint": "https://api.example.com/v1", "model": "wise"}
 SUITE = {"name": "qa", "benchmark": "general_qa", "dataset": {"uri": "pvc://d/t.jsonl"}}
 
 
@@ -160,6 +161,57 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
     ("an empty image", FTJ, {"spec.pod": {"image": ""}}, ("spec.pod.image", "at least 1 chars")),
     # EvalRun
     ("no suites", EVR, {"spec.suites": []}, ("spec.suites", "at least 1 items")),
+    ("neither model nor service", EVR, {"spec.model": None},
+     ("spec", "exactly one of model and service must be set: model is scored by an engine")),
+    ("both model and service", EVR, {"spec.service": {"name": "chat"}},
+     ("spec", "exactly one of model and service must be set")),
+    ("a service without a name", EVR, {"spec.model": None, "spec.service": {"revision": "chat-1"}},
+     ("spec.service.name", "Required value")),
+    ("an engine of a service", EVR,
+     {"spec.model": None, "spec.service": {"name": "chat"}, "spec.engine": {"maxModelLen": 64}},
+     ("spec", "a service has its engine already: remove it")),
+    *((f"the {field} of a service", EVR,
+       {"spec.model": None, "spec.service": {"name": "chat"}, "spec.pod": {field: value}},
+       ("spec", "pod.accelerator, pod.acceleratorMemory, pod.resources, pod.runtimeClassName, "
+        "pod.image belong to the engine of a model or a baseline"))
+      for field, value in {"accelerator": "nvidia.com/gpu", "image": "e:1",
+                           "resources": {"limits": {"cpu": 1}},
+                           "runtimeClassName": "nvidia"}.items()),
+    ("a judged suite without a judge", EVR, {"spec.suites.0.judge": {}},
+     ("spec", "a suite that is judged needs spec.judge: name the judge's endpoint and model")),
+    ("a judge of nothing", EVR, {"spec.judge": JUDGE},
+     ("spec", "spec.judge judges nothing: give the suite that it is for judge: {strategy: LLM}")),
+    ("a judge of rules", EVR,
+     {"spec.judge": JUDGE, "spec.suites.0.judge": {"strategy": "Rule"}},
+     ("spec", "spec.judge judges nothing")),
+    ("a judged perplexity", EVR,
+     {"spec.judge": JUDGE, "spec.suites.0.benchmark": "perplexity", "spec.suites.0.judge": {}},
+     ("spec.suites[0]", "benchmark perplexity is measured and not judged; remove judge")),
+    ("rules with a prompt", EVR,
+     {"spec.suites.0.judge": {"strategy": "Rule", "systemPrompt": "Be kind."}},
+     ("spec.suites[0].judge", "scoreType, promptTemplate, systemPrompt, scoreMapping belong to "
+      "strategy LLM; remove them")),
+    ("labels of numbers", EVR,
+     {"spec.judge": JUDGE,
+      "spec.suites.0.judge": {"scoreType": "Numeric", "scoreMapping": {"A": 1, "B": 0}}},
+     ("spec.suites[0].judge", "scoreMapping belongs to scoreType Pattern")),
+    ("one label", EVR,
+     {"spec.judge": JUDGE, "spec.suites.0.judge": {"scoreMapping": {"A": 1}}},
+     ("spec.suites[0].judge.scoreMapping", "at least 2 properties")),
+    ("a prompt without the answer", EVR,
+     {"spec.judge": JUDGE, "spec.suites.0.judge": {"promptTemplate": "Is {gold} good?"}},
+     ("spec.suites[0].judge", "promptTemplate must have {pred}, where the answer goes")),
+    *((f"a judge at {name}", EVR,
+       {"spec.judge": {**JUDGE, "endpoint": endpoint}, "spec.suites.0.judge": {}},
+       ("spec.judge.endpoint", "should match"))
+      for name, endpoint in {"no web address": "pvc://a/b", "a password": "https://me:pass@a/v1",
+                             "a query": "https://a/v1?key=secret"}.items()),
+    ("a judge without a model", EVR,
+     {"spec.judge": {"endpoint": "https://a/v1"}, "spec.suites.0.judge": {}},
+     ("spec.judge.model", "Required value")),
+    ("a judge's key in the spec", EVR,
+     {"spec.judge": {**JUDGE, "apiKey": "sk-1"}, "spec.suites.0.judge": {}},
+     ('unknown field "spec.judge.apiKey"',)),
     ("too many suites", EVR,
      {"spec.suites": [{**SUITE, "name": f"s{i}"} for i in range(17)]},
      ("spec.suites", "at most 16 items")),

@@ -11,7 +11,8 @@ from martlet_api.references import ModelSource
 from martlet_api.workload import BatchSpec
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.inputs.wanted import Inputs, Wanted
+from martlet_operator.inputs.references import Waiting
+from martlet_operator.inputs.wanted import Inputs, Wanted, model_of
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.settings import Settings
 
@@ -86,6 +87,8 @@ class BatchKind:
     """The pure functions of a kind.
 
     inputs: what must be brought besides the model.
+    target: what is worked on (spec, snapshot): what another resource made or serves, or what it
+    waits for; None where it is named by URI, which preflight locks.
     refusal: why the spec cannot be carried out on a referenced model, None where it can.
     models: models besides the one that is worked on that may be named by ``from``, by input name.
     following: what comes next once the inputs are locked: work, what is known without it, the end,
@@ -114,6 +117,9 @@ class BatchKind:
     following: Callable[[Pass], Work | Known | Outcome | Ready]
     taken: Callable[[str, Pass, Finished], Known | Outcome]
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
+    target: Callable[[Spec, Snapshot], KnownModel | Waiting | None] = lambda spec, snapshot: (
+        model_of(spec.model, snapshot.references)
+    )
     models: Callable[[Spec], dict[str, ModelSource]] = lambda _: {}
     nodes: Callable[[Spec], int] = lambda _: 1
     rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None

@@ -10,6 +10,7 @@ KIND = BatchKind(
     kind="EvalRun",
     working=Reason.EVALUATING,
     inputs=desired.inputs,
+    target=desired.target,
     models=desired.models,
     refusal=desired.refusal,
     following=stages.following,

@@ -5,11 +5,11 @@ from typing import Any
 
 from martlet_api.contract import ComparePlan, Input
 from martlet_api.evalrun import Measured
-from martlet_api.pods import PodSettings
 from martlet_api.runs import Artifact
 from martlet_operator.batch.kind import Pass, Work, plan_of
 from martlet_operator.batch.output import output_plan
 from martlet_operator.batch.template import working_template
+from martlet_operator.evalrun.desired import without_engine
 
 Object = dict[str, Any]
 
@@ -25,7 +25,9 @@ def work(at: Pass, samples: Artifact, baseline: Artifact) -> Work:
     inputs = replace(at.inputs, locked=rows, secrets=(), cache=None)
     compare = ComparePlan(metrics=_metrics(at.status.measured), output=output)
     plan = plan_of(at.resource, inputs, at.run, compare=compare)
-    pod = working_template(STAGE, _plain(at.spec.pod), plan, inputs, at.settings, output.uri)
+    pod = working_template(
+        STAGE, without_engine(at.spec.pod), plan, inputs, at.settings, output.uri
+    )
     return Work(STAGE, plan, pod)
 
 
@@ -38,9 +40,3 @@ def _metrics(measured: Measured) -> dict[str, list[str]]:
 
 def _input(name: str, artifact: Artifact) -> Input:
     return Input(name=name, kind="Folder", uri=artifact.uri, digest=artifact.digest)
-
-
-def _plain(pod: PodSettings) -> PodSettings:
-    """Where the engine's pod goes, without what the engine needs."""
-    engine = {"accelerator", "accelerators_per_pod", "resources", "image", "runtime_class_name"}
-    return pod.model_copy(update=dict.fromkeys(engine))

@@ -9,6 +9,7 @@ from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.engines.choice import choose
 from martlet_operator.evalrun import comparing, contamination, desired, sharing, status
 from martlet_operator.evalrun.desired import STAGES, Subject
+from martlet_operator.inputs.models import ServedModel
 from martlet_operator.inputs.wanted import Inputs
 
 _FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
@@ -51,11 +52,11 @@ def _scored(at: Pass, subject: Subject) -> Work | Known | Outcome | Ready | None
 
 
 def _engine(at: Pass, inputs: Inputs, subject: Subject) -> dict[str, EngineStatus]:
-    """The status tells of the model's engine, not of the baseline's."""
+    """The status tells of the model's engine, not of the baseline's; a service tells of its own."""
     assert inputs.model is not None
-    if subject == "Baseline":
+    if subject == "Baseline" or isinstance(inputs.model, ServedModel):
         return {}
-    return {"engine": choose(at.spec.engine, inputs.model, at.spec.pod)}
+    return {"engine": choose(desired.engine_of(at.spec), inputs.model, at.spec.pod)}
 
 
 def _compared(at: Pass) -> Work | Known | None:
@@ -78,10 +79,12 @@ def taken(stage: str, at: Pass, finished: Finished) -> Known:
     subject: Subject = "Baseline" if stage == STAGES["Baseline"] else "Model"
     inputs = desired.of_subject(finished.inputs, subject)
     assert finished.told.evaluate is not None
-    assert inputs.model is not None
+    model = inputs.model
+    assert model is not None
     measured = Measured(
         key=sharing.key(at.spec, inputs, at.settings.images),
-        model_digest=inputs.model.digest,
+        model_digest=model.digest,
+        revision=model.served_by if isinstance(model, ServedModel) else None,
         scores=finished.told.evaluate.scores,
         at=timestamp(finished.now),
         by=f"EvalRun/{at.snapshot.name} {finished.run}",

@@ -40,6 +40,7 @@ def outcome(spec: EvalRunSpec, status: EvalRunStatus, now: datetime) -> Outcome:
     verdict = Verdict(
         passed=not found.missed,
         model_digest=status.measured.model_digest,
+        revision=status.measured.revision,
         key=status.measured.key,
         baseline_digest=status.baseline.model_digest if status.baseline else None,
         at=timestamp(now),

@@ -135,7 +135,9 @@ class _Step:
             return self.hold(Ready("False", Reason.INVALID_SPEC, message))
         chosen = choice.choose(engine, model, pod)
         self.status = self.status.model_copy(update={"engine": chosen})
-        if shut := gates.closed(self.spec.gates, model.digest, self.snapshot.references):
+        if shut := gates.closed(
+            self.snapshot.name, self.spec.gates, model.digest, self.snapshot.references
+        ):
             return self.hold(shut)
         want = revision.wanted(self.snapshot.resource, self.spec, model, self.settings, cache)
         failed = self.status.failed

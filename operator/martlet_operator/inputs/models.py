@@ -1,4 +1,4 @@
-"""A model whose digest is known."""
+"""A model whose digest is known: where its files are, or where it answers."""
 
 from dataclasses import dataclass
 
@@ -44,6 +44,10 @@ class KnownModel:
             digest=self.digest,
         )
 
+    def identity(self) -> list[str]:
+        """What tells that a run works on it and on nothing else."""
+        return [str(item.digest) for item in self.inputs()]
+
     @property
     def is_adapter(self) -> bool:
         return self.base is not None
@@ -59,6 +63,30 @@ class KnownModel:
         return ArtifactBase(
             uri=self.uri, revision=self.revision, commit=self.commit, digest=self.digest
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel(KnownModel):
+    """What a revision of an InferenceService serves. ``uri`` is where it answers, under ``name``;
+    nothing of it is brought."""
+
+    name: str
+    served_by: str
+    """The revision's name, which is the hash of all that makes it."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.resource} (revision {self.served_by})"
+
+    @property
+    def uris(self) -> list[str]:
+        return []
+
+    def inputs(self) -> list[Input]:
+        return []
+
+    def identity(self) -> list[str]:
+        return [self.digest, self.served_by]
 
 
 def not_served(model: KnownModel | None) -> str | None:

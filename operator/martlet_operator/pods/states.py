@@ -15,6 +15,7 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _SECRET = re.compile(r'secret "([^"]+)" not found')
+_SECRET_KEY = re.compile(r"couldn't find key (\S+) in Secret [^/\s]+/(\S+)")
 _LOG_TAIL = 600
 
 
@@ -127,6 +128,12 @@ def _waiting(pod: Object) -> Trouble | None:
                 Reason.SECRET_NOT_FOUND,
                 f"Secret {secret[1]} does not exist in this namespace. Create it, and the pod "
                 "starts by itself; or correct secretRef.",
+            )
+        if found := _SECRET_KEY.search(message):
+            return Trouble(
+                Reason.SECRET_NOT_FOUND,
+                f"Secret {found[2]} has no key {found[1]}. Add it, and the pod starts by itself; "
+                "or correct secretRef.",
             )
         if reason in ("CreateContainerConfigError", "CreateContainerError"):
             return Trouble(

@@ -59,7 +59,7 @@ LONGEST = [drawn(63, number) for number in range(MOST_SUITES)]
         (ORDINARY[:1], REPORTED[:1], False, True),
         (ORDINARY, REPORTED, False, True),
         (ORDINARY, REPORTED, True, True),
-        (LONGEST, REPORTED[:9], True, True),
+        (LONGEST, REPORTED[:8], True, True),
         (LONGEST, REPORTED, False, False),
         (LONGEST[:8], REPORTED, True, True),
         (ORDINARY, [drawn(64, n) for n in range(MOST_THRESHOLDS)], False, False),

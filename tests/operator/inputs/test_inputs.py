@@ -9,8 +9,9 @@ from operator_builders import artifact, digest, from_, resolved_input, resource,
 from martlet_api.references import DatasetSource, ModelSource
 from martlet_api.runs import ModelArtifact, ResolvedInput
 from martlet_operator.inputs.audit_line import audit_line
+from martlet_operator.inputs.circles import circle
 from martlet_operator.inputs.models import KnownModel, from_artifact
-from martlet_operator.inputs.references import Waiting, circle, reference_of, referenced_model
+from martlet_operator.inputs.references import Waiting, reference_of, referenced_model
 from martlet_operator.inputs.wanted import WantedDataset, gather, model_of
 
 BY_URI = ModelSource.model_validate(
@@ -91,11 +92,12 @@ def test_circles() -> None:
             for a, b in pairs
         }
 
-    assert circle("FineTuneJob", "a", chain("a", "a")) == ["FineTuneJob/a"] * 2
-    assert circle("FineTuneJob", "a", chain("a", "b", "c")) is None
-    way = circle("FineTuneJob", "a", chain("a", "b", "c", "a"))
-    assert way == [f"FineTuneJob/{name}" for name in "abca"]
-    assert circle("FineTuneJob", "a", chain("a", "b", "c", "b")) is None, "not a's own circle"
+    start = ("FineTuneJob", "a")
+    assert circle(start, chain("a", "a")) == [start] * 2
+    assert circle(start, chain("a", "b", "c")) is None
+    way = circle(start, chain("a", "b", "c", "a"))
+    assert way == [("FineTuneJob", name) for name in "abca"]
+    assert circle(start, chain("a", "b", "c", "b")) is None, "not a's own circle"
     assert reference_of(None) is None
     assert reference_of(resource("EvalRun")) is None
 

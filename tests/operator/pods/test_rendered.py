@@ -18,12 +18,14 @@ from operator_builders import (
     after,
     decide,
     desired,
+    digest,
     finished_pod,
     from_,
     locked,
     resolved_input,
     resource,
     said,
+    serving,
     stage_job,
     started,
     went_well,
@@ -87,6 +89,31 @@ def cached(kind: str) -> list[Object]:
     return decide(live, owned=jobs, cache=CACHE).desired
 
 
+def of_service() -> list[Object]:
+    """An EvalRun that asks a service."""
+    suites = [
+        {
+            "name": "village",
+            "benchmark": "general_qa",
+            "dataset": {"uri": "pvc://data/test.jsonl", "digest": digest("test")},
+        }
+    ]
+    live = resource("EvalRun", model=None, service={"name": "chat"}, suites=suites)
+    return decide(live, [serving("chat", "chat-1", "one")]).desired
+
+
+def judged() -> list[Object]:
+    """An EvalRun whose answers a judge scores."""
+    judge = {"endpoint": "https://api.example.com/v1", "model": "wise"}
+    suite = {
+        "name": "village",
+        "benchmark": "general_qa",
+        "dataset": {"uri": "pvc://data/test.jsonl"},
+        "judge": {"scoreType": "Numeric"},
+    }
+    return batch("EvalRun", judge={**judge, "secretRef": {"name": "judge"}}, suites=[suite])
+
+
 SECRET = {"uri": "hf://org/model", "revision": "main", "secretRef": {"name": "hub"}}
 RENDERED = {
     "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
@@ -105,6 +132,8 @@ RENDERED = {
     ),
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
+    "evaluate-service": of_service,
+    "evaluate-judged": judged,
     "service": service,
     "service-vllm": lambda: service(EVERYTHING, maxModelLen=4096, args=["--seed", "1"]),
     "service-lmdeploy": lambda: service(EVERYTHING, type="LMDeploy", maxModelLen=4096),
@@ -156,6 +185,9 @@ def assert_restricted(pod: Object) -> None:
         assert mounted <= {volume["name"] for volume in pod["volumes"]}
         online = container["name"] in ("stage", "preflight")
         assert online or "envFrom" not in container, "secrets go to who brings inputs alone"
+        scores = container["name"] in ("evaluate", "baseline")
+        keys = [each for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})]
+        assert scores or not keys, "the judge's key goes to who scores alone"
 
 
 @pytest.mark.parametrize("name", RENDERED)
@@ -202,6 +234,7 @@ def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
     for job in [*first, *batch(kind, pod=pod), *last]:
         if job["kind"] == "Job":
             assert_restricted(job["spec"]["template"]["spec"])
+            assert "secretKeyRef" not in str(job), "nothing is judged"
             assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import EvaluatePlan, Input, OutputPlan, Plan, Termination
+from martlet_api.contract import Input, OutputPlan, Plan, Termination
 from martlet_api.evalrun import Generation, Suite
 from martlet_runtime.errors import RetryableError, UserError
 from martlet_runtime.evaluate import flow, kept, samples, suites
@@ -40,6 +40,7 @@ class Scoring:
         self.engine, self.pod, self.folder = engine, pod, folder
         self.report = Report()
         self.output: OutputPlan | None = None
+        self.service: str | None = None
 
     def run(self, *suites: tuple[Suite, list[dict[str, Any]]]) -> Termination:
         files, inputs = {}, []
@@ -55,12 +56,11 @@ class Scoring:
                     benchmark=each.benchmark,
                 )
             )
-        evaluate = EvaluatePlan(
-            endpoint=self.engine.endpoint,
-            served_name="m",
-            suites=[each for each, _ in suites],
+        evaluate = self.engine.plan(
+            *(each for each, _ in suites),
             generation=Generation(temperature=0, max_tokens=7, seed=3),
             output=self.output,
+            service=self.service,
         )
         plan = Plan(
             kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate
@@ -186,7 +186,17 @@ def test_an_engine_that_dies_half_way_is_worth_another_try(scoring: Scoring) -> 
     with pytest.raises(RetryableError) as caught:
         scoring.run((suite("places", "general_qa"), QA))
     assert caught.value.reason == Reason.ENGINE_FAILED
-    assert "stopped answering in suite places" in caught.value.message
+    assert caught.value.message.startswith("The engine stopped answering in suite places")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_service_that_stops_half_way_is_named(scoring: Scoring) -> None:
+    scoring.engine.dies_after = 3
+    scoring.service = "InferenceService/chat (revision chat-1)"
+    with pytest.raises(RetryableError) as caught:
+        scoring.run((suite("places", "general_qa"), QA))
+    assert caught.value.reason == Reason.ENGINE_FAILED
+    assert caught.value.message.startswith(f"{scoring.service} stopped answering in suite places")
 
 
 def test_an_engine_that_refuses_every_question_is_told(scoring: Scoring) -> None:
@@ -194,7 +204,7 @@ def test_an_engine_that_refuses_every_question_is_told(scoring: Scoring) -> None
     with pytest.raises(RetryableError) as caught:
         scoring.run((suite("places", "general_qa"), QA))
     assert caught.value.reason == Reason.ENGINE_FAILED
-    assert "places gave no scores" in caught.value.message
+    assert "gave no answers in suite places" in caught.value.message
 
 
 def test_a_threshold_on_an_unknown_metric_names_those_that_are_reported(scoring: Scoring) -> None:
