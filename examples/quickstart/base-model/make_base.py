@@ -154,7 +154,12 @@ def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
 
 
 def make_model(
-    tokenizer: PreTrainedTokenizerFast, *, hidden: int = 256, inner: int = 512, layers: int = 2
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    hidden: int = 256,
+    inner: int = 512,
+    layers: int = 2,
+    context: int = 512,
 ) -> Qwen2ForCausalLM:
     """Widths are multiples of 64, which the engines' int8 and LoRA kernels want, and so is a
     head's."""
@@ -165,7 +170,7 @@ def make_model(
         num_hidden_layers=layers,
         num_attention_heads=hidden // 64,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -197,6 +202,7 @@ def fit(
     texts: Callable[[], list[str]],
     steps: int,
     rate: float = 3e-3,
+    length: int = LENGTH,
 ) -> None:
     """Plain AdamW with a linear warm-up and decay; each step asks for its rows."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.1)
@@ -206,7 +212,7 @@ def fit(
     started = time.monotonic()
     for step in range(steps):
         batch = tokenizer(
-            texts(), return_tensors="pt", padding=True, truncation=True, max_length=LENGTH
+            texts(), return_tensors="pt", padding=True, truncation=True, max_length=length
         )
         labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
         loss = model(**batch, labels=labels).loss
