@@ -20,17 +20,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 import recital
-import torch
-from served import ANSWER, AT_ONCE, NAME, PROMPT, REQUESTS, ROUNDS, EngineDiedError, serving
+from served import ANSWER, AT_ONCE, NAME, PROMPT, REQUESTS, ROUNDS, SHOWN, EngineDiedError, serving
 
 from martlet_api.contract import EvaluatePlan, Input, Plan
 from martlet_api.evalrun import Generation, Score, Suite
 from martlet_api.quantizedmodel import Rung, RungResult
 from martlet_runtime.engines import formats
+from martlet_runtime.errors import FlowError
 from martlet_runtime.evaluate import flow
+from martlet_runtime.evaluate.engine import NO_ANSWER
 from martlet_runtime.loading import load_model, load_tokenizer, shape_of_model
 from martlet_runtime.paths import Paths
 from martlet_runtime.perplexity import tokens_of
+from martlet_runtime.quantize import device
 from martlet_runtime.quantize.merging import weight_bytes
 from martlet_runtime.quantize.rung import Bench, attempt
 from martlet_runtime.quantize.scoring import score
@@ -46,7 +48,6 @@ RUNGS = (
     Rung(method="W8A16"),
     Rung(method="FP8"),
 )
-LENGTH = 96
 ANYWHERE = formats.Processor(None)
 """An accelerator that serves all: no rung is left out."""
 
@@ -54,7 +55,7 @@ ANYWHERE = formats.Processor(None)
 @dataclass(frozen=True)
 class Row:
     """A model in ``folder``: ``bytes`` of its weights, ``increase`` of its perplexity in percent;
-    what vLLM gave, or why there is none."""
+    what vLLM gave. ``unserved``: why it is not asked here; ``failed``: what went wrong."""
 
     name: str
     folder: Path
@@ -62,7 +63,8 @@ class Row:
     increase: float
     score: Score | None = None
     speed: float | None = None
-    reason: str = ""
+    unserved: str = ""
+    failed: str = ""
 
 
 def compressed(root: Path) -> list[Row]:
@@ -71,12 +73,14 @@ def compressed(root: Path) -> list[Row]:
     tokenizer = load_tokenizer(paths)
     tokens = tokens_of(tokenizer, (root / "text.txt").read_text())
     lines = (root / "calibration.jsonl").read_text().splitlines()
-    rows = [render(tokenizer, json.loads(line)["messages"], LENGTH)["input_ids"] for line in lines]
+    chats = [json.loads(line)["messages"] for line in lines]
+    rows = [render(tokenizer, chat, recital.CONTEXT)["input_ids"] for chat in chats]
     load = partial(load_model, paths)
-    baseline = score(load(torch.float32), tokens)
+    dtype = device.dtype()
+    baseline = score(load(dtype), tokens)
     print(f"perplexity of {len(tokens)} tokens: {baseline.perplexity:.4f}", flush=True)
-    shape = shape_of_model(root / "model", torch.float32)
-    bench = Bench(load, shape, torch.float32, tokenizer, rows, tokens, baseline, math.inf, ANYWHERE)
+    shape = shape_of_model(root / "model", dtype)
+    bench = Bench(load, shape, dtype, tokenizer, rows, tokens, baseline, math.inf, ANYWHERE)
     full = Row("full, bfloat16", root / "model", weight_bytes(root / "model"), 0.0)
     return [full, *(rung_row(rung, bench, root) for rung in RUNGS)]
 
@@ -86,9 +90,9 @@ def rung_row(rung: Rung, bench: Bench, root: Path) -> Row:
     told = attempt(rung, bench, folder)
     print(told.model_dump_json(exclude_none=True), flush=True)
     if told.increase_percent is None:
-        return Row(named(told), folder, 0, math.nan, reason=told.message or "")
+        return Row(named(told), folder, 0, math.nan, failed=told.message or "not compressed")
     wrong = formats.problem(formats.of_rung(rung), formats.processor(on_accelerator=False)) or ""
-    return Row(named(told), folder, weight_bytes(folder), told.increase_percent, reason=wrong)
+    return Row(named(told), folder, weight_bytes(folder), told.increase_percent, unserved=wrong)
 
 
 def named(told: RungResult) -> str:
@@ -98,17 +102,18 @@ def named(told: RungResult) -> str:
 
 def asked(row: Row, python: Path, root: Path) -> Row:
     """The row with its score and its speed, both from the engine."""
-    if row.reason:
+    if row.unserved or row.failed:
         return row
     print(f"serving {row.name}", flush=True)
+    log = root / "engine.log"
     try:
-        with serving(python, row.folder, root / "engine.log") as served:
+        with serving(python, row.folder, log) as served:
             score = scored(served.endpoint, root)
             vocabulary = int(json.loads((row.folder / "config.json").read_text())["vocab_size"])
             return replace(row, score=score, speed=served.speed(vocabulary))
-    except EngineDiedError as error:
-        print(error, flush=True)
-        return replace(row, reason="the engine failed, see above")
+    except (EngineDiedError, FlowError, *NO_ANSWER) as error:
+        print(f"{error}\n{log.read_text()[-SHOWN:]}", flush=True)
+        return replace(row, failed="vLLM failed, its last words are above")
 
 
 def scored(endpoint: str, root: Path) -> Score:
@@ -126,7 +131,7 @@ def scored(endpoint: str, root: Path) -> Score:
     with tempfile.TemporaryDirectory() as work:
         told = flow.run(plan, Paths(inputs=root, work=Path(work)), Report())
     if not told.succeeded or told.evaluate is None:
-        raise SystemExit(f"no score: {told.message}")
+        raise EngineDiedError(told.message)
     return told.evaluate.scores[0]
 
 
@@ -145,8 +150,8 @@ def table(rows: list[Row], again: Row) -> None:
             f"{served_part(row, middle)}"
         )
     for row in rows:
-        if row.reason:
-            print(f"{row.name}: {row.reason}")
+        if row.unserved or row.failed:
+            print(f"{row.name}: {row.unserved or row.failed}")
 
 
 def served_part(row: Row, full: float) -> str:
@@ -191,7 +196,7 @@ def main(python: str) -> None:
         again = asked(replace(rows[0], score=None, speed=None), engine, root)
         header(engine, rows)
         table(rows, again)
-    sys.exit(any(row.score is None and not row.reason for row in rows))
+    sys.exit(any(row.failed for row in [*rows, again]))
 
 
 if __name__ == "__main__":

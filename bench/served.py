@@ -3,13 +3,11 @@
 What differs is where the model lies and where it listens: a free port of loopback.
 """
 
-import json
 import os
 import socket
 import statistics
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,13 +16,19 @@ from pathlib import Path
 
 from martlet_api.contract import ENGINE_PORT, INPUTS_PATH
 from martlet_api.engine import Engine
+from martlet_api.pods import PodSettings
+from martlet_operator.engines import vllm
+from martlet_operator.engines.dialect import Launch
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.pods.engine import arguments, environment
 from martlet_runtime.errors import RetryableError
 from martlet_runtime.evaluate import engine
 
 NAME = "rung"
-START_SECONDS, STOP_SECONDS, LOOK_SECONDS = 1800, 60, 5.0
+LAUNCH = Launch(
+    Engine(type="vLLM"), KnownModel("pvc://models/rung", "sha256:" + "0" * 64), NAME, PodSettings()
+)
+"""As an InferenceService on a CPU that sets nothing."""
+START_SECONDS, STOP_SECONDS, LOOK_SECONDS, TIMEOUT_SECONDS = 1800, 60, 5.0, 300.0
 SHOWN = 2000
 """Characters of the engine's log that tell why it failed."""
 REQUESTS, AT_ONCE, WARM_UP = 32, 8, 8
@@ -48,13 +52,8 @@ class Served:
             "model": NAME, "prompt": prompt, "max_tokens": ANSWER, "temperature": 0,
             "ignore_eos": True,
         }  # fmt: skip
-        request = urllib.request.Request(
-            f"{self.endpoint}/completions",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            return int(json.load(answer)["usage"]["completion_tokens"])
+        answer = engine.ask(f"{self.endpoint}/completions", body, TIMEOUT_SECONDS)
+        return int(answer["usage"]["completion_tokens"])
 
     def speed(self, vocabulary: int) -> float:
         """Tokens answered a second, the median of ``ROUNDS``; prompts that share no beginning."""
@@ -74,19 +73,19 @@ class Served:
 
 @contextmanager
 def serving(python: Path, model: Path, log: Path) -> Iterator[Served]:
-    """An engine that answers; ended with the block. EngineDiedError with the end of its log."""
+    """An engine that answers; ended with the block. EngineDiedError if it never does."""
     port = free_port()
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [python, "-m", "vllm.entrypoints.openai.api_server", *words(model, port)],
-            env={"PATH": os.environ["PATH"], **environment(on_accelerator=False)},
+            [python, *vllm.DIALECT.command[1:], *words(model, port)],
+            env={"PATH": os.environ["PATH"], **vllm.environment(LAUNCH)},
             stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=log.parent,
         )
     try:
         endpoint = f"http://127.0.0.1:{port}/v1"
-        wait(process, endpoint, log)
+        wait(process, endpoint)
         yield Served(endpoint)
     finally:
         stop(process)
@@ -94,12 +93,10 @@ def serving(python: Path, model: Path, log: Path) -> Iterator[Served]:
 
 def words(model: Path, port: int) -> list[str]:
     """The product's arguments, but for what belongs to a pod."""
-    known = KnownModel(uri="pvc://models/rung", digest="sha256:" + "0" * 64)
     elsewhere = {
         f"{INPUTS_PATH}/model": str(model), str(ENGINE_PORT): str(port), "0.0.0.0": "127.0.0.1"
     }  # fmt: skip
-    told = arguments(Engine(), known, NAME, on_accelerator=False)
-    return [elsewhere.get(word, word) for word in told]
+    return [elsewhere.get(word, word) for word in vllm.arguments(LAUNCH)]
 
 
 def free_port() -> int:
@@ -108,7 +105,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+def wait(process: subprocess.Popen[bytes], endpoint: str) -> None:
     until = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -116,7 +113,7 @@ def wait(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
         except RetryableError as error:
             if process.poll() is None and time.monotonic() < until:
                 continue
-            raise EngineDiedError(f"{error}\n{log.read_text()[-SHOWN:]}") from error
+            raise EngineDiedError(str(error)) from error
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
