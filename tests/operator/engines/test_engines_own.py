@@ -113,8 +113,9 @@ def labels_of(series: Series, text: str) -> set[str]:
 
 @pytest.mark.parametrize("image", ["lmdeploy", "sglang"])
 def test_the_recorded_page_is_the_engine_s(image: str) -> None:
+    """SGLang writes its metrics in the order in which a folder lists their files."""
     name = answer(image).title.lower().replace(" ", "-")
-    assert cut(own_page(image)) == page(name)
+    assert sorted(cut(own_page(image)).splitlines()) == sorted(page(name).splitlines())
 
 
 # The formats, as the engines' sources have them
