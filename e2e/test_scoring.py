@@ -158,3 +158,44 @@ def test_the_quickstart_s_test_set_is_clean(kube: Kube, village: Object) -> None
     assert status["verdict"]["passed"], status["verdict"]
     assert [suite["trained"] for suite in status["contamination"]["suites"]] == [0]
     assert stages_of(kube, "village-clean") == ["preflight"]
+
+
+@pytest.fixture(scope="module")
+def live(kube: Kube, village: Object) -> Object:
+    """What the quickstart's service serves, asked as it runs; the text by its engine's tokens."""
+    spec = {
+        "service": {"name": "village"},
+        "suites": [
+            {
+                "name": "village",
+                "benchmark": "general_qa",
+                "dataset": {"uri": "pvc://data/test.jsonl"},
+                "thresholds": [{"metric": "Rouge-L-R", "min": 0.8}],
+            },
+            {
+                "name": "stories",
+                "benchmark": "perplexity",
+                "dataset": {"uri": "pvc://data/stories.txt"},
+            },
+        ],
+        "generation": GENERATION,
+    }
+    return ended(kube, "village-live", spec)
+
+
+def test_a_service_is_scored_as_it_runs(kube: Kube, live: Object) -> None:
+    service = kube.get("inferenceservice", "village", road.NAMESPACE)
+    assert service is not None
+    serving = service["status"]["serving"]
+    verdict, measured = live["status"]["verdict"], live["status"]["measured"]
+    print(json.dumps(live["status"]["scores"], indent=1))
+    assert verdict["passed"], verdict
+    assert verdict["modelDigest"] == serving["digest"]
+    assert measured["revision"] == serving["revision"]
+
+
+def test_scoring_a_service_starts_no_engine(kube: Kube, live: Object) -> None:
+    pods = kube.list("pods", road.NAMESPACE, "martlet.dev/name=village-live")
+    (scorer,) = [p for p in pods if p["metadata"]["labels"]["martlet.dev/stage"] == "evaluate"]
+    names = [c["name"] for c in scorer["spec"].get("initContainers", [])]
+    assert "engine" not in names
