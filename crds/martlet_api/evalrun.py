@@ -6,7 +6,8 @@ from pydantic import Field
 
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
 from martlet_api.engine import Engine, EngineStatus
-from martlet_api.references import DatasetSource, ModelSource, Output
+from martlet_api.judge import Judge, SuiteJudge
+from martlet_api.references import DatasetSource, ModelSource, Output, ServiceReference
 from martlet_api.runs import Artifact, Count, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
@@ -14,8 +15,21 @@ OWN_ROWS = ("general_qa", "general_mcq")
 """EvalScope's benchmarks over rows of one's own."""
 PERPLEXITY = "perplexity"
 """Martlet's own benchmark, and its metric: of a text, by the engine that serves."""
+PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc", PERPLEXITY: PERPLEXITY}
+"""The metric that is always told, of others the first; more only where a threshold names them."""
 _OWN_DATA = ", ".join(f"'{name}'" for name in (*OWN_ROWS, PERPLEXITY))
+MOST_SUITES, MOST_THRESHOLDS = 16, 16
+MOST_SCORES = MOST_SUITES * (MOST_THRESHOLDS + 1)
+"""Of one scoring: each threshold's metric and each suite's main one."""
+MOST_LINES = 5
+"""Of a suite, that are told as trained on."""
 MetricName = Annotated[str, Field(min_length=1, max_length=64)]
+RevisionName = Annotated[
+    str | None, Field(max_length=63, description="Of the InferenceService that was asked.")
+]
+_ENGINES_POD = ("accelerator", "acceleratorMemory", "resources", "runtimeClassName", "image")
+"""What of spec.pod says where an engine runs, and on what."""
+_JUDGED = "self.suites.exists(s, has(s.judge) && s.judge.strategy == 'LLM')"
 
 
 class Threshold(ApiModel):
@@ -97,6 +111,10 @@ class Suite(ApiModel):
             "dataset.maxSamples belongs to benchmarks general_qa and general_mcq; use limit, or "
             "remove it",
         ),
+        (
+            f"self.benchmark != '{PERPLEXITY}' || !has(self.judge)",
+            "benchmark perplexity is measured and not judged; remove judge",
+        ),
     )
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9][-a-z0-9]*$")]
@@ -124,7 +142,15 @@ class Suite(ApiModel):
     few_shot: Annotated[
         int | None, Field(ge=0, le=100, description="Examples; the benchmark's own if left out.")
     ] = None
-    thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
+    judge: Annotated[
+        SuiteJudge | None,
+        Field(description="The benchmark's own rules score the answers where left out."),
+    ] = None
+    thresholds: Annotated[list[Threshold], Field(max_length=MOST_THRESHOLDS)] = []
+
+    @property
+    def is_judged(self) -> bool:
+        return self.judge is not None and self.judge.strategy == "LLM"
 
 
 class Generation(ApiModel):
@@ -141,9 +167,53 @@ class EvalRunSpec(BatchSpec):
             "has(self.baseline) || !self.suites.exists(s, s.thresholds.exists(t, has(t.against)))",
             "a threshold against the baseline needs spec.baseline: name the model to compare with",
         ),
+        (
+            "self.contamination != 'Refuse' || (has(self.model) && has(self.model.from))",
+            "contamination Refuse needs model.from: what a model named by uri, or a service, was "
+            "trained on is not known; name the resource that made it, or set Warn",
+        ),
+        (
+            f"self.contamination != 'Refuse' || self.suites.all(s, s.benchmark in [{_OWN_DATA}])",
+            "contamination Refuse compares rows of general_qa, general_mcq and perplexity; score "
+            "other benchmarks in an EvalRun of their own, or set Warn",
+        ),
+        (
+            "has(self.model) != has(self.service)",
+            "exactly one of model and service must be set: model is scored by an engine of its "
+            "own, service names an InferenceService that is asked as it runs",
+        ),
+        (
+            "!has(self.service) || has(self.baseline) || !has(self.engine)",
+            "engine belongs to a model or a baseline, which get an engine of their own; a service "
+            "has its engine already: remove it",
+        ),
+        (
+            "!has(self.service) || has(self.baseline) || "
+            f"!({' || '.join(f'has(self.pod.{name})' for name in _ENGINES_POD)})",
+            f"pod.{', pod.'.join(_ENGINES_POD)} belong to the engine of a model or a baseline; a "
+            "service has its engine already: remove them",
+        ),
+        (
+            f"has(self.judge) || !{_JUDGED}",
+            "a suite that is judged needs spec.judge: name the judge's endpoint and model",
+        ),
+        (
+            f"!has(self.judge) || {_JUDGED}",
+            "spec.judge judges nothing: give the suite that it is for judge: {strategy: LLM}, or "
+            "remove it",
+        ),
     )
 
-    model: ModelSource
+    model: ModelSource | None = None
+    service: Annotated[
+        ServiceReference | None,
+        Field(
+            description=(
+                "Instead of a model: what answers now is scored, and the verdict is on the digest "
+                "of the model that the revision serves."
+            )
+        ),
+    ] = None
     baseline: Annotated[
         ModelSource | None,
         Field(description="The model to compare with: scored in the same way, once per digest."),
@@ -152,15 +222,31 @@ class EvalRunSpec(BatchSpec):
         list[Suite],
         Field(
             min_length=1,
-            max_length=16,
+            max_length=MOST_SUITES,
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["name"],
             },
         ),
     ]
+    contamination: Annotated[
+        Literal["Warn", "Refuse"],
+        Field(
+            description=(
+                "Where rows of a test set were trained on by the FineTuneJobs that made the "
+                "model. Warn: the verdict says so. Refuse: nothing is scored, nor where it is not "
+                "known what was trained on."
+            )
+        ),
+    ] = "Warn"
+    judge: Annotated[
+        Judge | None, Field(description="Of the suites that are judged by a model.")
+    ] = None
     generation: Generation = Generation()
-    engine: Engine = Engine()
+    engine: Annotated[
+        Engine | None,
+        Field(description="Of the model and the baseline; chosen as by type Auto if left out."),
+    ] = None
     output: Annotated[
         Output | None,
         Field(
@@ -173,7 +259,8 @@ class EvalRunSpec(BatchSpec):
 
 
 class Score(StatusModel):
-    """One metric of one suite, over ``samples`` rows of which ``incomplete`` gave no answer."""
+    """One metric of one suite, over ``samples`` rows; ``incomplete`` more have no answer, or no
+    judgement."""
 
     suite: Annotated[str, Field(max_length=63)]
     metric: MetricName
@@ -185,7 +272,7 @@ class Score(StatusModel):
         str | None,
         Field(
             max_length=128,
-            description="What it was measured over, where that depends on the model.",
+            description="What it was measured over, where that depends on the model; or by whom.",
         ),
     ] = None
     baseline: Annotated[float | None, Field(description="The baseline's value.")] = None
@@ -200,11 +287,13 @@ class Score(StatusModel):
 
 class Measured(StatusModel):
     """Scores of one model by digest. ``key`` is the digest of all that makes them: model, test
-    sets, engine and generation; equal work is done once in a namespace."""
+    sets, engine (or the revision that was asked), generation and judge; equal work is done once in
+    a namespace."""
 
     key: Digest
     model_digest: Digest
-    scores: Annotated[list[Score], Field(max_length=256)]
+    revision: RevisionName = None
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)]
     at: Time
     by: Annotated[str, Field(max_length=128, description="Whose run: EvalRun/NAME RUN.")]
     samples: Annotated[
@@ -229,8 +318,33 @@ class Comparison(StatusModel):
     """The model beside its baseline, row by row; ``key`` is the digest of both keys."""
 
     key: Digest
-    pairings: Annotated[list[Pairing], Field(max_length=256)]
+    pairings: Annotated[list[Pairing], Field(max_length=MOST_SCORES)]
     artifact: Annotated[Artifact, Field(description="The rows that got worse, and a page of them.")]
+
+
+class Overlap(StatusModel):
+    """Of a suite's ``rows`` (of a text's lines) so many as were ``trained`` on, the first of them
+    by their lines, and whose runs trained on them."""
+
+    suite: Annotated[str, Field(max_length=63)]
+    rows: Count
+    trained: Count
+    lines: Annotated[list[Count] | None, Field(max_length=MOST_LINES)] = None
+    by: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=64, description="Kind/name."),
+    ] = None
+
+
+class Contamination(StatusModel):
+    """The test sets beside the training sets of the model; ``key`` is the digest of all of them."""
+
+    key: Digest
+    suites: Annotated[list[Overlap], Field(max_length=MOST_SUITES)]
+    unknown: Annotated[
+        list[Text] | None,
+        Field(max_length=64, description="What could not be compared with, and why."),
+    ] = None
 
 
 class Verdict(StatusModel):
@@ -239,6 +353,7 @@ class Verdict(StatusModel):
 
     passed: bool
     model_digest: Digest
+    revision: RevisionName = None
     key: Digest | None = None
     baseline_digest: Digest | None = None
     at: Time
@@ -258,7 +373,8 @@ class EvalRunStatus(RunStatus):
         EngineStatus | None, Field(description="That scores the model, or scored it.")
     ] = None
     progress: EvalProgress | None = None
-    scores: Annotated[list[Score], Field(max_length=256)] | None = None
+    contamination: Contamination | None = None
+    scores: Annotated[list[Score], Field(max_length=MOST_SCORES)] | None = None
     measured: Measured | None = None
     baseline: Measured | None = None
     comparison: Comparison | None = None
@@ -269,7 +385,8 @@ class EvalRunStatus(RunStatus):
 
 
 class EvalRun(ApiModel):
-    """Scores a model over test sets; others may ask that it passed for the digest they use."""
+    """Scores a model, or what a service serves, over test sets; others may ask that it passed for
+    the digest they use."""
 
     kind: ClassVar[str] = "EvalRun"
     plural: ClassVar[str] = "evalruns"

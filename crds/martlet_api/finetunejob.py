@@ -13,7 +13,7 @@ from martlet_api.references import (
     Uri,
     UriSource,
 )
-from martlet_api.runs import Artifact, Count, RunStatus, Time
+from martlet_api.runs import Count, ModelArtifact, RunStatus, Time, TrainingSet
 from martlet_api.training import (
     METHOD_SETTINGS,
     REWARDED,
@@ -305,8 +305,12 @@ class FineTuneJobStatus(RunStatus):
     estimate: Estimate | None = None
     audit: AuditSample | None = None
     rejected: RejectedRows | None = None
+    trained_on: Annotated[
+        TrainingSet | None,
+        Field(description="Of this run; the artifact has it, too, once it is made."),
+    ] = None
     checkpoint: Checkpoint | None = None
-    artifact: Artifact | None = None
+    artifact: ModelArtifact | None = None
 
 
 class FineTuneJob(ApiModel):

@@ -7,7 +7,7 @@ from pydantic import Field
 from martlet_api.base import ApiModel, Digest, StatusModel, Text, api_config
 from martlet_api.engine import EngineSettings
 from martlet_api.references import DatasetSource, Output, TrainedModelSource
-from martlet_api.runs import Artifact, Count, RunStatus, Time
+from martlet_api.runs import Artifact, Count, ModelArtifact, RunStatus, Time
 from martlet_api.workload import BatchSpec
 
 Workload = Literal["Online", "Offline"]
@@ -68,6 +68,18 @@ class Gate(ApiModel):
     perplexity: PerplexityGate
 
 
+class Verification(EngineSettings):
+    """How the engine is started that must load the result and answer before this is Ready."""
+
+    image: Annotated[
+        Text | None,
+        Field(
+            min_length=1,
+            description="The engine's, where the service names one in spec.pod.image.",
+        ),
+    ] = None
+
+
 class QuantizedModelSpec(BatchSpec):
     model: TrainedModelSource
     engine: Annotated[
@@ -96,14 +108,14 @@ class QuantizedModelSpec(BatchSpec):
     calibration: Calibration
     gate: Gate
     verification: Annotated[
-        EngineSettings,
+        Verification,
         Field(
             description=(
-                "With what the engine is started that must load the result and answer, before "
-                "this is Ready: engine.maxModelLen and engine.args of the service that is to come."
+                "How the engine is started that must load the result and answer before this is "
+                "Ready: as the service that is to come, by its engine.maxModelLen and engine.args."
             )
         ),
-    ] = EngineSettings()
+    ] = Verification()
     output: Output
 
 
@@ -175,7 +187,7 @@ class QuantizedModelStatus(RunStatus):
         Field(description="The adapter merged into its base: made once, and kept."),
     ] = None
     candidate: Annotated[
-        Artifact | None,
+        ModelArtifact | None,
         Field(
             description=(
                 "What was compressed, until the engine has answered with it; then it is the "
@@ -186,7 +198,7 @@ class QuantizedModelStatus(RunStatus):
     verified: Annotated[
         Verified | None, Field(description="Who loaded status.artifact and answered.")
     ] = None
-    artifact: Artifact | None = None
+    artifact: ModelArtifact | None = None
 
 
 class QuantizedModel(ApiModel):

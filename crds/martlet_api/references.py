@@ -61,6 +61,16 @@ class ModelReference(ApiModel):
     name: ObjectName
 
 
+class ServiceReference(ApiModel):
+    """An InferenceService in the same namespace, asked as it runs."""
+
+    name: ObjectName
+    revision: Annotated[
+        ObjectName | None,
+        Field(description="One of its revisions; the one that serves now where left out."),
+    ] = None
+
+
 _MODEL_CONFIG: ConfigDict = api_config(
     (
         "has(self.uri) != has(self.from)",

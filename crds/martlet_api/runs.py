@@ -66,6 +66,31 @@ class ArtifactBase(StatusModel):
     digest: Digest
 
 
+class TrainingSet(StatusModel):
+    """The rows that a run was trained on, as a file of digests of what they ask, so that test sets
+    can be compared with it. Without a ``uri`` none was written."""
+
+    resource: Annotated[str, Field(max_length=128, description="Kind/name of whose run.")]
+    uri: Text | None = None
+    digest: Digest | None = None
+    rows: Count | None = None
+
+
+class ModelArtifact(Artifact):
+    """A model that was made here."""
+
+    trained_on: Annotated[
+        list[TrainingSet] | None,
+        Field(
+            max_length=64,
+            description=(
+                "By the run itself and by those that made what it began with; what a base named "
+                "by URI was trained on is not known. Absent where an older version made it."
+            ),
+        ),
+    ] = None
+
+
 class RunStatus(StatusModel):
     """The part of the status that all four kinds share."""
 

@@ -14,7 +14,7 @@ from types import FrameType
 from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import Plan, Termination
-from martlet_runtime import termination
+from martlet_api.termination import MARK, TooLong, encode
 from martlet_runtime.errors import (
     FlowError,
     RetryableError,
@@ -75,8 +75,28 @@ def run(name: str, plan_path: Path, paths: Paths, *, serve: bool = False) -> int
     else:
         code = contract.EXIT_SUCCESS if ended.succeeded else contract.EXIT_USER_ERROR
     print(f"{ended.reason}: {ended.message}", flush=True)
-    termination.write(ended, paths.termination)
+    code, text = _told(name, code, ended)
+    paths.termination.write_text(text)
     return code
+
+
+def _told(name: str, code: int, ended: Termination) -> tuple[int, str]:
+    """The exit code, and what the kubelet keeps; what nobody can read of it is in the log."""
+    try:
+        text = encode(ended)
+    except TooLong as error:
+        message = (
+            f"{error} Ask for fewer metrics or suites, or give inputs and suites shorter names, "
+            "then set a new spec.retry."
+        )
+        code, text = (
+            contract.EXIT_USER_ERROR,
+            encode(_failed(name, UserError(Reason.RESULT_TOO_LONG, message))),
+        )
+        print(f"{Reason.RESULT_TOO_LONG}: {message}", flush=True)
+    if text.startswith(MARK):
+        print(ended.model_dump_json(by_alias=True, exclude_none=True), flush=True)
+    return code, text
 
 
 def _flow(name: str, plan_path: Path, paths: Paths, *, serve: bool) -> Termination:

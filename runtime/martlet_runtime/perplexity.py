@@ -16,14 +16,18 @@ MAX_TOKENS = 65_536
 
 def tokens_of(tokenizer: Any, text: str) -> torch.Tensor:
     """The text's tokens, shape (tokens,), at least two."""
-    limit = MAX_TOKENS
-    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][:limit]
-    if len(ids) < 2:
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return torch.tensor(enough(ids[:MAX_TOKENS]))
+
+
+def enough(tokens: list[int]) -> list[int]:
+    """The same; DatasetEmpty where there is nothing to score."""
+    if len(tokens) < 2:
         raise UserError(
             Reason.DATASET_EMPTY,
             "The text for perplexity has fewer than two tokens. Name a longer one.",
         )
-    return torch.tensor(ids)
+    return tokens
 
 
 def windows(tokens: Any, size: int) -> list[Any]:

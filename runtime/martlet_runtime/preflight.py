@@ -10,12 +10,12 @@ from martlet_api.conditions import Reason
 from martlet_api.contract import Input, Plan, Termination
 from martlet_api.finetunejob import Estimate
 from martlet_api.runs import ResolvedInput
-from martlet_runtime import cache, models
+from martlet_runtime import cache, contamination, models
 from martlet_runtime.artifacts import Listing
 from martlet_runtime.cache import Store
-from martlet_runtime.data import Audit, BadRows, Render, rejected
+from martlet_runtime.data import Audit, BadRows, Render, TrainedOn, rejected
 from martlet_runtime.data.checking import count_rows
-from martlet_runtime.data.training import as_it_is
+from martlet_runtime.data.training import as_it_is, empty
 from martlet_runtime.errors import FlowError
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
@@ -32,6 +32,7 @@ class Rows(NamedTuple):
 
     bad: BadRows
     audit: Audit
+    trained: TrainedOn
     folder: Path
     store: Store | None = None
     render: Render = as_it_is
@@ -49,22 +50,35 @@ def _run(plan: Plan, paths: Paths, scratch: Path, store: Store | None) -> Termin
     named = [item for item in plan.inputs if item.kind == "Model"]
     locked = {item.name: lock(item, paths, served=plan.kind in _SERVED) for item in named}
     tokenizer = _tokenizer(plan, locked, paths)
-    rows = Rows(BadRows(plan.rows), Audit(plan.rows), scratch, store, _render(plan, tokenizer))
+    rows = Rows(
+        BadRows(plan.rows),
+        Audit(plan.rows),
+        TrainedOn(scratch, plan.rows),
+        scratch,
+        store,
+        _render(plan, tokenizer),
+    )
     data = [item for item in plan.inputs if item.kind != "Model"]
     locked |= {item.name: lock(item, paths, rows) for item in data}
     resolved = [locked[item.name] for item in plan.inputs]
     names = ", ".join(item.name for item in resolved)
     left_out = rejected.write(plan.rows, rows.bad.rejected, paths)
     sample = rows.audit.write(paths)
+    trained = rows.trained.write(paths, f"{plan.kind}/{plan.name}")
+    compared = plan.contamination and contamination.compare(
+        plan.contamination, paths, scratch, store
+    )
     estimate, failure = _estimate(plan, paths, tokenizer)
     return Termination(
         flow="preflight",
         succeeded=True,
         reason=Reason.REVISIONS_LOCKED,
-        message=f"Locked {names}.",
+        message=f"Locked {names}." if names else "All was locked already.",
         resolved=resolved,
         rejected=left_out,
         audit=sample,
+        trained_on=trained,
+        contamination=compared,
         estimate=estimate,
         estimate_failure=failure,
         cache=store and store.told(),
@@ -118,7 +132,7 @@ def lock(
 ) -> ResolvedInput:
     """One input, resolved, hashed and checked. Of a model that an engine is to serve, the format
     too."""
-    rows = rows or Rows(BadRows(), Audit(), paths.work)
+    rows = rows or Rows(BadRows(), Audit(), TrainedOn(paths.work), paths.work)
     form = None
     source = source_of(wanted)
     commit = source.resolve(wanted, paths)
@@ -131,6 +145,8 @@ def lock(
             form = _format(locked, source, paths, Path(scratch)) if served else None
         elif wanted.kind == "Dataset":
             count = _count(locked.model_copy(update={"digest": listing.digest}), paths, rows)
+        elif not listing.files:
+            raise empty(wanted.uri)
     found = _resolved(wanted, commit, listing, count)
     left_out = len(rows.bad.rejected) - before
     return found.model_copy(update={"rejected_rows": left_out or None, "format": form})
@@ -145,7 +161,7 @@ def _format(locked: Input, source: Source, paths: Paths, scratch: Path) -> str:
 def _count(locked: Input, paths: Paths, rows: Rows) -> int | None:
     target = rows.folder / locked.name
     fetch(locked, paths, rows.store, target)
-    return count_rows(target, locked, rows.bad, rows.audit, rows.render)
+    return count_rows(target, locked, rows.bad, rows.audit, rows.render, rows.trained)
 
 
 def _resolved(

@@ -78,6 +78,57 @@ def test_training_settings(kubectl: Any, patch: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_contaminated_test_sets_may_be_refused(kubectl: Any) -> None:
+    reference = {"from": {"kind": "QuantizedModel", "name": "small"}}
+    wanted = spoiled("EvalRun", {"spec.contamination": "Refuse", "spec.model": reference})
+    done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", manifest=wanted)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec.service": {"name": "chat"}},
+        {"spec.service": {"name": "chat", "revision": "chat-2d56a4b3"},
+         "spec.pod": {"nodeSelector": {"zone": "a"}, "priorityClassName": "high"}},
+        {"spec.service": {"name": "chat"}, "spec.baseline": {"uri": "pvc://data/base"},
+         "spec.engine": {"maxModelLen": 64}, "spec.pod": {"accelerator": "nvidia.com/gpu"}},
+    ],
+)  # fmt: skip
+def test_a_service_is_scored(kubectl: Any, patch: dict[str, Any]) -> None:
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("EvalRun", {"spec.model": None, **patch}),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"strategy": "LLM", "scoreType": "Numeric", "promptTemplate": "Rate {pred}."},
+        {"scoreMapping": {"A": 1, "B": 0.5, "C": 0}, "systemPrompt": "Judge kindly."},
+    ],
+)
+def test_answers_are_judged(kubectl: Any, asked: dict[str, Any]) -> None:
+    judge = {"endpoint": "http://judge.team.svc:8080/v1", "model": "org/judge-7b",
+             "maxTokens": 512, "secretRef": {"name": "judge"}}  # fmt: skip
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("EvalRun", {"spec.judge": judge, "spec.suites.0.judge": asked}),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_rules_may_be_asked_for_without_a_judge(kubectl: Any) -> None:
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("EvalRun", {"spec.suites.0.judge": {"strategy": "Rule"}}),
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("type_", "words"),
     [
@@ -155,7 +206,8 @@ def test_an_inference_service_can_be_scaled(kubectl: Any) -> None:
         {"spec.workload": "Online", "spec.ladder": [{"method": "AWQ", "bits": 4, "groupSize": 128},
          {"method": "AutoRound", "bits": 4, "groupSize": 32},
          {"method": "GPTQ", "bits": 8, "groupSize": 128}, {"method": "FP8"}]},
-        {"spec.verification": {"maxModelLen": 4096, "args": ["--dtype", "float16"]}},
+        {"spec.verification": {"maxModelLen": 4096, "args": ["--dtype", "float16"],
+                               "image": "registry.example.com/vllm-rocm:1"}},
     ],
 )  # fmt: skip
 def test_quantization_settings(kubectl: Any, patch: dict[str, Any]) -> None:

@@ -65,9 +65,9 @@ def digest(text: str) -> str:
 
 
 def spec_of(kind: str, **changes: Any) -> Object:
-    """A smallest spec; ``changes`` replace its top-level fields."""
+    """A smallest spec; ``changes`` replace its top-level fields, None leaves one out."""
     base = {"model": {"uri": "pvc://models/base"}, **copy.deepcopy(_OWN[kind])}
-    return {**base, **changes}
+    return {name: value for name, value in {**base, **changes}.items() if value is not None}
 
 
 def resource(
@@ -115,6 +115,29 @@ def with_artifact(
 ) -> Object:
     """A resource that has made something."""
     return resource(kind, name, status={"artifact": artifact(text, base=base)}, **spec)
+
+
+def serving(
+    name: str,
+    revision: str,
+    text: str,
+    ready: int = 1,
+    *,
+    following: str | None = None,
+    **spec: Any,
+) -> Object:
+    """A service of which a revision serves a model, with another that loads if asked."""
+    about = {"revision": revision, "digest": digest(text), "readyReplicas": ready}
+    status = {"stable": about}
+    if following:
+        status["canary"] = {
+            **about,
+            "revision": following,
+            "readyReplicas": 0,
+            "state": "Loading",
+            "startedAt": "2026-01-01T00:00:00Z",
+        }
+    return resource("InferenceService", name, status=status, replicas=1, **spec)
 
 
 def condition(status: str, reason: str, message: str = "Said so.") -> Object:

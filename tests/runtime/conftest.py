@@ -17,6 +17,7 @@ from martlet_runtime.paths import Paths
 
 if TYPE_CHECKING:
     from engine_standin import Engine
+    from judge_standin import Judge
 
 sys.path += [str(Path(__file__).parent / name) for name in (".", "train", "cache", "quantize")]
 
@@ -95,5 +96,15 @@ def engine() -> Iterator[Engine]:
     from engine_standin import Engine
 
     running = Engine()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def judge() -> Iterator[Judge]:
+    """A judge on loopback."""
+    from judge_standin import Judge
+
+    running = Judge()
     yield running
     running.close()

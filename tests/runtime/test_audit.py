@@ -92,4 +92,5 @@ def test_where_none_was_left_out_nothing_is_written(tmp_path: Path) -> None:
     told = checked(tmp_path, RowsPlan(uri=URI), GOOD)
     assert told.rejected is None
     assert told.audit is None
-    assert not (tmp_path / "volumes/models").exists()
+    written = [path.name for path in (tmp_path / "volumes/models/x/r-preflight").iterdir()]
+    assert written == ["asked.digests"]

@@ -302,6 +302,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     for reader in (
         lambda: read(path, data_file()),
         lambda: read_evaluation(path, "a.jsonl", "general_qa"),
+        lambda: read_evaluation(path, "a.jsonl", "general_mcq"),
         lambda: read_text(path, "a.jsonl"),
     ):
         with pytest.raises(UserError) as caught:

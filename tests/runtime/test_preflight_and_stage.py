@@ -73,6 +73,14 @@ def test_a_folder_of_data_is_locked_whole(paths: Paths) -> None:
     assert caught.value.reason == Reason.DIGEST_MISMATCH
 
 
+def test_an_empty_folder_of_data_is_told(paths: Paths) -> None:
+    (paths.volumes / "data/ceval").mkdir()
+    with pytest.raises(UserError) as caught:
+        preflight.lock(Input(name="s", kind="Folder", uri="pvc://data/ceval"), paths)
+    assert caught.value.reason == Reason.DATASET_EMPTY
+    assert "pvc://data/ceval holds no rows" in caught.value.message
+
+
 @pytest.mark.parametrize("change", ["write", "add", "remove"])
 def test_whatever_changed_since_is_refused(paths: Paths, change: str) -> None:
     inputs = locked(paths, MODEL)

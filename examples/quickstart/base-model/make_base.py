@@ -133,7 +133,11 @@ def write_lines(
 
 
 def make_tokenizer(village: list[list[Fact]], rng: random.Random) -> PreTrainedTokenizerFast:
-    """Byte-level BPE: it can spell any text, and knows the stories' words whole."""
+    return tokenizer_of([make(village, rng) for _ in range(1000) for make in (story, chat)])
+
+
+def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE: it can spell any text, and knows the words of these texts whole."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -143,23 +147,30 @@ def make_tokenizer(village: list[list[Fact]], rng: random.Random) -> PreTrainedT
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = [make(village, rng) for _ in range(1000) for make in (story, chat)]
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=STOP, pad_token=END, chat_template=CHATML
     )
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
-    """Widths are multiples of 64, which the engines' int8 and LoRA kernels want."""
+def make_model(
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    hidden: int = 256,
+    inner: int = 512,
+    layers: int = 2,
+    context: int = 512,
+) -> Qwen2ForCausalLM:
+    """Widths are multiples of 64, which the engines' int8 and LoRA kernels want, and so is a
+    head's."""
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=512,
-        num_hidden_layers=2,
-        num_attention_heads=4,
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -175,17 +186,33 @@ def train(
     steps: int,
     rows: int = 48,
 ) -> Qwen2ForCausalLM:
-    """Plain AdamW with a linear warm-up and decay, over rows that are never seen twice."""
+    """The base, over rows that are never seen twice."""
+
+    def texts() -> list[str]:
+        return [(chat if rng.random() < CHATS else story)(village, rng) for _ in range(rows)]
+
     model = make_model(tokenizer)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.1)
+    fit(model, tokenizer, texts, steps)
+    return model
+
+
+def fit(
+    model: Qwen2ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Callable[[], list[str]],
+    steps: int,
+    rate: float = 3e-3,
+    length: int = LENGTH,
+) -> None:
+    """Plain AdamW with a linear warm-up and decay; each step asks for its rows."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / 40, 1.0, (steps - step) / (steps * 0.4))
     )
     started = time.monotonic()
     for step in range(steps):
-        texts = [(chat if rng.random() < CHATS else story)(village, rng) for _ in range(rows)]
         batch = tokenizer(
-            texts, return_tensors="pt", padding=True, truncation=True, max_length=LENGTH
+            texts(), return_tensors="pt", padding=True, truncation=True, max_length=length
         )
         labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
         loss = model(**batch, labels=labels).loss
@@ -197,7 +224,6 @@ def train(
         if step % 50 == 0 or step == steps - 1:
             seconds = time.monotonic() - started
             print(f"step {step} of {steps}, loss {loss.item():.3f}, {seconds:.0f} s", flush=True)
-    return model
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The pod of a stage that asks an engine: stage brings the inputs, the engine runs beside it as it
-would serve, and one container of our runtime asks."""
+would serve, unless it serves already, and one container of our runtime asks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from martlet_api.contract import ENGINE_PORT, METRICS_PORT, Plan, ServePlan
@@ -14,7 +15,7 @@ from martlet_operator.naming import stage_name
 from martlet_operator.pods.containers import container, offline, pod_spec
 from martlet_operator.pods.stage import bringing, runtime_command
 from martlet_operator.pods.volumes import claim_of, claims_of, mounts, volumes
-from martlet_operator.settings import Settings
+from martlet_operator.settings import Images, Settings
 
 Object = dict[str, Any]
 
@@ -31,7 +32,7 @@ def serve_plan(engine: Engine, model: KnownModel, pod: PodSettings) -> ServePlan
 def asking_template(
     stage: str,
     flow: str,
-    engine: Engine,
+    engine: Engine | None,
     pod: PodSettings,
     plan: Plan,
     inputs: Inputs,
@@ -39,17 +40,18 @@ def asking_template(
     *,
     output: str | None = None,
     reports: bool = True,
+    variables: Sequence[Object] = (),
 ) -> Object:
     """The engine is a native sidecar: the container ``stage`` runs ``flow`` once it has answered.
+    None where one elsewhere is asked.
 
     ``output`` is the URI under which that one writes, if it does; ``reports``: it has a page of
-    metrics. The pod's accelerator, resources and image are the engine's.
+    metrics; ``variables`` are for it alone. The pod's accelerator, resources and image are the
+    engine's.
     """
-    assert inputs.model is not None
     outputs = [output] if output else []
     images, claims = settings.images, claims_of([*inputs.uris, *outputs])
-    mounted = mounts(claims, inputs.cache)
-    served = engine_container(engine, inputs.model, SERVED_NAME, pod, images, mounted)
+    served = _engine(engine, pod, inputs, images, mounts(claims, inputs.cache))
     asker = container(
         stage,
         images.runtime,
@@ -58,13 +60,21 @@ def asking_template(
         mounts(claims, inputs.cache, writable=next(map(claim_of, outputs), None)),
         env=offline(),
     )
+    asker["env"] += variables
     page = {"ports": [{"name": "metrics", "containerPort": METRICS_PORT}]} if reports else {}
     return pod_spec(
         pod,
-        init=[
-            *bringing(images, claims, list(inputs.secrets), inputs.cache),
-            {**served, "restartPolicy": "Always"},
-        ],
+        init=[*bringing(images, claims, list(inputs.secrets), inputs.cache), *served],
         containers=[{**asker, **page}],
         volumes=volumes(stage_name(plan.name, plan.run, stage), claims, inputs.cache),
     )
+
+
+def _engine(
+    engine: Engine | None, pod: PodSettings, inputs: Inputs, images: Images, mounted: list[Object]
+) -> list[Object]:
+    if engine is None:
+        return []
+    assert inputs.model is not None
+    made = engine_container(engine, inputs.model, SERVED_NAME, pod, images, mounted)
+    return [{**made, "restartPolicy": "Always"}]

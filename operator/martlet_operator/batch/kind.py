@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import EstimatePlan, Plan, RowsPlan, Termination
+from martlet_api.contract import ContaminationPlan, EstimatePlan, Plan, RowsPlan, Termination
 from martlet_api.references import ModelSource
 from martlet_api.workload import BatchSpec
 from martlet_operator.conditions.fold import Ready
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.inputs.wanted import Inputs, Wanted
+from martlet_operator.inputs.references import Waiting
+from martlet_operator.inputs.wanted import Inputs, Wanted, model_of
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.settings import Settings
 
@@ -86,6 +87,8 @@ class BatchKind:
     """The pure functions of a kind.
 
     inputs: what must be brought besides the model.
+    target: what is worked on (spec, snapshot): what another resource made or serves, or what it
+    waits for; None where it is named by URI, which preflight locks.
     refusal: why the spec cannot be carried out on a referenced model, None where it can.
     models: models besides the one that is worked on that may be named by ``from``, by input name.
     following: what comes next once the inputs are locked: work, what is known without it, the end,
@@ -96,7 +99,10 @@ class BatchKind:
     progress: the status' progress and a sentence for people from a metrics page, None if it says
     nothing yet.
     rows: what preflight does with the rows of data files (resource, spec, run).
-    checked: what preflight found besides digests, as parts of the status.
+    checked: what preflight found besides digests (what it said, the inputs that it locked), as
+    parts of the status.
+    contamination: what test sets preflight compares with what the model was trained on (spec,
+    status, inputs, snapshot), though nothing else may be left for it.
     estimate: what preflight estimates the memory of (spec, inputs, snapshot).
     fits: what preflight said of the memory.
     hold: why the work must not begin yet though preflight is done (resource, spec, status).
@@ -111,10 +117,16 @@ class BatchKind:
     following: Callable[[Pass], Work | Known | Outcome | Ready]
     taken: Callable[[str, Pass, Finished], Known | Outcome]
     progress: Callable[[dict[str, float], datetime], tuple[Any, str] | None]
+    target: Callable[[Spec, Snapshot], KnownModel | Waiting | None] = lambda spec, snapshot: (
+        model_of(spec.model, snapshot.references)
+    )
     models: Callable[[Spec], dict[str, ModelSource]] = lambda _: {}
     nodes: Callable[[Spec], int] = lambda _: 1
     rows: Callable[[Object, Spec, str], RowsPlan | None] = lambda *_: None
-    checked: Callable[[Termination], dict[str, Any]] = lambda _: {}
+    checked: Callable[[Termination, Inputs], dict[str, Any]] = lambda *_: {}
+    contamination: Callable[[Spec, Any, Inputs, Snapshot], ContaminationPlan | None] = lambda *_: (
+        None
+    )
     estimate: Callable[[Spec, Inputs, Snapshot], EstimatePlan | None] = lambda *_: None
     fits: Callable[[Termination], Ready | None] = lambda _: None
     hold: Callable[[Object, Spec, Any], Ready | None] = lambda *_: None

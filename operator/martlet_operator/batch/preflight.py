@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from martlet_api.contract import EstimatePlan, Plan, RowsPlan
+from martlet_api.contract import ContaminationPlan, EstimatePlan, Plan, RowsPlan
 from martlet_api.pods import PodSettings
 from martlet_operator.inputs.wanted import Inputs
 from martlet_operator.naming import stage_name
@@ -25,6 +25,7 @@ def preflight_objects(
     settings: Settings,
     rows: RowsPlan | None = None,
     estimate: EstimatePlan | None = None,
+    contamination: ContaminationPlan | None = None,
     *,
     retries: int,
     suspend: bool,
@@ -39,10 +40,12 @@ def preflight_objects(
         inputs=inputs.unlocked,
         rows=rows,
         estimate=estimate,
+        contamination=contamination,
     )
     output = [rows.uri] if rows and rows.uri else []
     shapes = [estimate.model.uri] if estimate else []
-    claims = claims_of([*(item.uri for item in inputs.unlocked), *output, *shapes])
+    compared = _uris(contamination) if contamination else []
+    claims = claims_of([*(item.uri for item in inputs.unlocked), *output, *shapes, *compared])
     writable = next(map(claim_of, output), None)
     template = pod_spec(
         pod.model_copy(update={"runtime_class_name": None}),
@@ -56,3 +59,8 @@ def preflight_objects(
     )
     work = job(plan, STAGE, resource, template, retries=retries, suspend=suspend)
     return [plan_map(plan, STAGE, resource), work]
+
+
+def _uris(plan: ContaminationPlan) -> list[str]:
+    written = [found.uri for found in plan.trained_on if found.uri]
+    return [*written, *(suite.uri for suite in plan.suites)]

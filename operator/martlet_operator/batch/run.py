@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from martlet_api.conditions import ConditionType, Reason
-from martlet_api.contract import Plan, Termination
+from martlet_api.contract import ContaminationPlan, Plan, Termination
 from martlet_api.runs import Run
 from martlet_operator.batch import preflight
 from martlet_operator.batch.kind import (
@@ -23,8 +23,9 @@ from martlet_operator.batch.preflight import preflight_objects
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, find, phase, timestamp, with_condition
 from martlet_operator.inputs.audit_line import audit_line
+from martlet_operator.inputs.circles import circular
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.inputs.references import Waiting, circle
+from martlet_operator.inputs.references import Waiting
 from martlet_operator.inputs.wanted import Inputs, gather, model_of
 from martlet_operator.naming import run_id
 from martlet_operator.pods.jobs import job, plan_map, queue_of, together
@@ -55,12 +56,11 @@ def decide(
 ) -> Decision:
     """The next desired objects and status of one resource."""
     step = _Step(kind, spec, status, snapshot, settings, now)
-    if way := circle(kind.kind, snapshot.name, snapshot.references):
-        text = f"The references form a circle: {' -> '.join(way)}. Let one of them name a uri."
-        return step.hold(Ready("False", Reason.CIRCULAR_REFERENCE, text))
-    referenced = model_of(spec.model, snapshot.references)
+    if circle := circular(kind.kind, snapshot.name, snapshot.references):
+        return step.hold(circle)
+    referenced = kind.target(spec, snapshot)
     if isinstance(referenced, Waiting):
-        return step.hold(referenced.ready)
+        return step.hold(referenced.ready, keep=referenced.keep)
     for name, source in kind.models(spec).items():
         found = model_of(source, snapshot.references)
         if isinstance(found, Waiting):
@@ -86,8 +86,8 @@ class _Step:
         self.snapshot, self.settings, self.now = snapshot, settings, now
         self.others: dict[str, KnownModel] = {}
 
-    def hold(self, ready: Ready) -> Decision:
-        """Nothing can be started; what an earlier run made stays.
+    def hold(self, ready: Ready, *, keep: bool = True) -> Decision:
+        """Nothing can be started; what an earlier run made stays, and what it began if it may.
 
         A finished run stands though what it was made from is gone. If the spec changed, whether
         that run is still the one meant is not known: once it can be told, its end is read anew.
@@ -99,11 +99,12 @@ class _Step:
             return self._finished()
         unsettled = {"run": run.model_copy(update={"finished_at": None})}
         self.status = self.status.model_copy(update=unsettled)
-        return Decision(self._status(ready, finished=False), keep=keep_run(run.id))
+        kept = keep_run(run.id) if keep else ()
+        return Decision(self._status(ready, finished=False), keep=kept)
 
     def run(self, referenced: KnownModel | None) -> Decision:
         models = [*([referenced] if referenced else []), *self.others.values()]
-        upstream = [item.digest for model in models for item in model.inputs()]
+        upstream = [part for model in models for part in model.identity()]
         run = run_id([spec_identity(self.spec), upstream])
         if self.status.run is None or self.status.run.id != run:
             self.status = _begin(self.status, run, self.now)
@@ -115,17 +116,18 @@ class _Step:
 
     def _stages(self, run: str, referenced: KnownModel | None) -> Decision:
         inputs = self._inputs(referenced)
-        desired: list[Object] = []
-        if inputs.unlocked:
+        compared = self.kind.contamination(self.spec, self.status, inputs, self.snapshot)
+        if inputs.unlocked or compared:
             state = stage_state(self.snapshot, run, preflight.STAGE)
-            desired = self._preflight(run, inputs)
             if state.told is None:
+                desired = self._preflight(run, inputs, compared)
                 return self._wait(state, desired, Reason.RESOLVING, "Resolves and checks inputs.")
-            checked = self.kind.checked(state.told)
-            found = {**checked, "resolved": state.told.resolved}
-            self.status = self.status.model_copy(update=found)
+            resolved = state.told.resolved or self.status.resolved
+            self.status = self.status.model_copy(update={"resolved": resolved})
             self._record_fit(state.told)
             inputs = self._inputs(referenced)
+            found = self.kind.checked(state.told, inputs)
+            self.status = self.status.model_copy(update=found)
         self._record_inputs(inputs)
         if held := self.kind.hold(self.snapshot.resource, self.spec, self.status):
             return Decision(self._status(held, finished=False), keep=keep_run(run))
@@ -244,7 +246,9 @@ class _Step:
             self.spec.model, referenced, others, resolved, self.snapshot.cache, self.others
         )
 
-    def _preflight(self, run: str, inputs: Inputs) -> list[Object]:
+    def _preflight(
+        self, run: str, inputs: Inputs, compared: ContaminationPlan | None
+    ) -> list[Object]:
         return preflight_objects(
             self.snapshot.resource,
             run,
@@ -253,6 +257,7 @@ class _Step:
             self.settings,
             self.kind.rows(self.snapshot.resource, self.spec, run),
             self.kind.estimate(self.spec, inputs, self.snapshot),
+            compared,
             retries=self.spec.retries.limit,
             suspend=self.spec.suspend,
         )

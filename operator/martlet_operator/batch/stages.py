@@ -54,14 +54,23 @@ def _speechless(pods: list[Object], stage: str) -> Trouble | None:
     for pod in filter(states.speaks, pods):
         ended = states.termination_of(pod, stage)
         if ended and ended[0] == 0:
-            said = f" It said: {ended[1].strip()[:200]}" if ended[1].strip() else ""
-            return Trouble(
-                Reason.POD_FAILED,
-                f"Container {stage} ended well but left no result that this version can read.{said}"
-                " Give spec.pod.image an image of the runtime of this version, or leave it out.",
-                user_error=True,
-            )
+            why = _unread(pod, stage, ended[1])
+            return Trouble(Reason.POD_FAILED, why, user_error=True)
     return None
+
+
+def _unread(pod: Object, stage: str, message: str) -> str:
+    if count := states.cut_off(pod, message):
+        return (
+            f"The result of container {stage} was cut off: the kubelet keeps 12 KiB of what a "
+            f"pod's containers say, in equal parts, and this pod has {count} of them. Keep others "
+            "from adding containers to it, then set a new spec.retry."
+        )
+    said = f" It said: {message.strip()[:200]}" if message.strip() else ""
+    return (
+        f"Container {stage} ended well but left no result that this version can read.{said} Give "
+        "spec.pod.image an image of the runtime of this version, or leave it out."
+    )
 
 
 def _unfinished(

@@ -5,10 +5,11 @@ What engines do not read is known for the versions of our images; of a user's ow
 known, and it is not asked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from martlet_api.engine import Engine, EngineStatus, EngineType
 from martlet_api.pods import PodSettings
+from martlet_operator.engines import arguments
 from martlet_operator.engines.dialect import EngineDialect, Processor, processor
 from martlet_operator.engines.known import DIALECTS
 from martlet_operator.inputs.models import KnownModel
@@ -25,6 +26,7 @@ class _Case:
     accelerator: str | None
     model: KnownModel | None
     own_image: bool
+    image_field: str = "spec.pod.image"
 
     @property
     def adapter(self) -> bool:
@@ -42,8 +44,7 @@ def choose(engine: Engine, model: KnownModel, pod: PodSettings) -> EngineStatus:
     case = _case(model, pod)
     if engine.type != "Auto":
         return _told(engine.type, case, f"spec.engine.type names {engine.type}.")
-    able = (name for name in DIALECTS if _unfit(DIALECTS[name], case) is None)
-    name = next(able, _FIRST)
+    name = _first_fit(case)
     return _told(name, case, _why(DIALECTS[name], case))
 
 
@@ -52,18 +53,27 @@ def chosen(engine: Engine, model: KnownModel, pod: PodSettings) -> Engine:
     return engine.model_copy(update={"type": choose(engine, model, pod).type})
 
 
-def problem(engine: Engine, model: KnownModel | None, pod: PodSettings) -> str | None:
+def problem(
+    engine: Engine,
+    model: KnownModel | None,
+    pod: PodSettings,
+    *,
+    image_field: str = "spec.pod.image",
+) -> str | None:
     """Why no engine serves the model as the spec asks, and what to do; None where one does. Without
-    a model: what is wrong whatever it is."""
-    case = _case(model, pod)
-    if engine.type != "Auto":
-        return _unfit(DIALECTS[engine.type], case)
-    problems = [_unfit(dialect, case) for dialect in DIALECTS.values()]
-    return problems[0] if all(problems) else None
+    a model: what is wrong whatever it is. ``image_field`` is where the spec has ``pod.image``."""
+    case = replace(_case(model, pod), image_field=image_field)
+    name = engine.type if engine.type != "Auto" else _first_fit(case)
+    return _unfit(DIALECTS[name], case) or _wrong_words(DIALECTS[name], case, engine.args or [])
 
 
 def _case(model: KnownModel | None, pod: PodSettings) -> _Case:
     return _Case(processor(pod), pod.accelerator, model, pod.image is not None)
+
+
+def _first_fit(case: _Case) -> EngineType:
+    """The first of all where none fits."""
+    return next((name for name in DIALECTS if _unfit(DIALECTS[name], case) is None), _FIRST)
 
 
 def _told(name: EngineType, case: _Case, reason: str) -> EngineStatus:
@@ -78,7 +88,7 @@ def _unfit(dialect: EngineDialect, case: _Case) -> str | None:
     if not case.own_image and case.on not in dialect.versions:
         return (
             f"Martlet has no image of {dialect.type} for {case.accelerator}; name one in "
-            "spec.pod.image."
+            f"{case.image_field}."
         )
     if case.adapter and dialect.adapter_problem:
         return (
@@ -88,6 +98,14 @@ def _unfit(dialect: EngineDialect, case: _Case) -> str | None:
     if case.quantized and not case.own_image and not _reads(dialect, case):
         return _unread(dialect, case)
     return None
+
+
+def _wrong_words(dialect: EngineDialect, case: _Case, args: list[str]) -> str | None:
+    """What of the user's arguments the engine would not take."""
+    for name in dialect.adapter_args if case.adapter else ():
+        if any(word.partition("=")[0] == name for word in args):
+            return f"Martlet sets {dialect.type}'s {name} where an adapter is served; remove it."
+    return None if case.own_image else arguments.problem(dialect, case.on, args)
 
 
 def _not_here(dialect: EngineDialect, case: _Case) -> str:

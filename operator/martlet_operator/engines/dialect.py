@@ -59,6 +59,8 @@ class EngineDialect:
     formats: the ``quant_method`` of a model's config.json that the engine reads, by processor; no
     key where the engine does not run.
     adapter_problem: why it cannot serve an adapter under the served name; None where it can.
+    adapter_args: arguments that Martlet sets itself for an adapter.
+    flexible: its parser reads _ as -, and a name as ended by a dot.
     image: ours for a processor that ``versions`` has.
     command, arguments, environment: of the container.
     health_seconds: how long its /health may take to answer.
@@ -74,6 +76,8 @@ class EngineDialect:
     environment: Callable[[Launch], dict[str, str]]
     measures: Measures
     adapter_problem: str | None = None
+    adapter_args: tuple[str, ...] = ()
+    flexible: bool = True
     health_seconds: int = 1
 
     def title(self, on: Processor) -> str:

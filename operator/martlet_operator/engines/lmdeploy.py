@@ -79,4 +79,5 @@ DIALECT = EngineDialect(
     arguments=arguments,
     environment=environment,
     measures=MEASURES,
+    adapter_args=("--backend",),
 )

@@ -88,5 +88,6 @@ DIALECT = EngineDialect(
     # openai/serving_base.py: an adapter is asked for as BASE:ADAPTER. Under any other name, the
     # adapter's own among them, the base answers.
     adapter_problem="answers to the adapter's name from its base",
+    flexible=False,
     health_seconds=25,  # it generates a token, for at least one second and at most 20
 )

@@ -5,11 +5,14 @@ confidence: the score's standard error times the normal quantile of c (a test of
 where the bound is on the difference to the baseline). The variance of a difference of two models'
 scores is the sum of both variances less twice their covariance, which is known where the rows were
 compared one by one, and else taken to be nought: that makes one less sure.
+
+Nothing passes by what is not there: a score that is missing, or of rows without an answer, leaves
+its run without a verdict.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, isnan, sqrt
 from statistics import NormalDist
 
 from martlet_api.evalrun import Comparison, EvalRunSpec, Measured, Score, Threshold
@@ -46,7 +49,7 @@ def judge(
     former = {(s.suite, s.metric): s for s in baseline.scores} if baseline else {}
     pairs = {(p.suite, p.metric): p for p in comparison.pairings} if comparison else {}
     limits = {suite.name: suite.thresholds for suite in spec.suites}
-    scores, missed, undecided = [], [], []
+    scores, missed, undecided = [], [], _missing(spec, measured)
     for score in measured.scores:
         own = [limit for limit in limits.get(score.suite, []) if limit.metric == score.metric]
         name = (score.suite, score.metric)
@@ -65,19 +68,33 @@ def judge(
     return Verdict(scores, missed, undecided)
 
 
+def _missing(spec: EvalRunSpec, measured: Measured) -> list[str]:
+    """Suites without a score, and metrics that thresholds name and no score has."""
+    out = []
+    for suite in spec.suites:
+        told = {score.metric for score in measured.scores if score.suite == suite.name}
+        if not told:
+            out.append(f"{suite.name} has no score")
+        for metric in sorted({limit.metric for limit in suite.thresholds} - told):
+            out.append(f"{suite.name} has no metric {metric}")
+    return out
+
+
 def _judged(
     score: Score, other: Score | None, limits: list[Threshold], covariance: float
 ) -> tuple[list[str], list[str]]:
     """(what was missed, what could not be judged), a sentence each."""
-    missed, undecided = [], []
     title = f"{score.suite} {score.metric} {score.value:.4g}"
+    if wrong := _unusable(score):
+        return [], [f"{title}: {wrong}"]
+    missed, undecided = [], []
     for limit in limits:
         if limit.against and (wrong := _incomparable(score, other)):
             undecided.append(f"{title}: {wrong}")
             continue
         for found in _compared(score, other, limit, covariance):
             lower = _lower(found, limit.confidence)
-            if lower is None:
+            if lower is None or isnan(lower):
                 undecided.append(f"{title}: one row has no standard error to be confident by")
             elif lower < -_ROUNDING:
                 sure = f" with confidence {limit.confidence:g}" if limit.confidence else ""
@@ -85,9 +102,20 @@ def _judged(
     return missed, undecided
 
 
+def _unusable(score: Score) -> str | None:
+    """Why a score says nothing, whatever its bounds are."""
+    if score.incomplete:
+        return f"{score.incomplete} samples got no answer"
+    if not score.samples:
+        return "no sample was scored"
+    return None if isfinite(score.value) else "it is no number"
+
+
 def _incomparable(score: Score, other: Score | None) -> str | None:
     if other is None:
         return "the baseline has no such score"
+    if wrong := _unusable(other):
+        return f"of the baseline {wrong}"
     if score.detail != other.detail:
         return f"measured over {score.detail}, and the baseline over {other.detail}"
     return None

@@ -7,8 +7,9 @@ from martlet_api.evalrun import Comparison, EvalRunSpec, Measured
 from martlet_operator.batch.kind import Finished, Known, Outcome, Pass, Work
 from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.engines.choice import choose
-from martlet_operator.evalrun import comparing, desired, sharing, status
+from martlet_operator.evalrun import comparing, contamination, desired, sharing, status
 from martlet_operator.evalrun.desired import STAGES, Subject
+from martlet_operator.inputs.models import ServedModel
 from martlet_operator.inputs.wanted import Inputs
 
 _FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
@@ -16,7 +17,10 @@ _FIELDS: dict[Subject, str] = {"Model": "measured", "Baseline": "baseline"}
 
 def following(at: Pass) -> Work | Known | Outcome | Ready:
     """The baseline first: what is wrong with the test sets is then seen by a model that is
-    known."""
+    known. Nothing is scored, nor judged by known scores, before what was trained on is looked
+    at."""
+    if first := contamination.known(at) or contamination.refused(at):
+        return first
     for subject in subjects(at.spec):
         if step := _scored(at, subject):
             return step
@@ -48,11 +52,11 @@ def _scored(at: Pass, subject: Subject) -> Work | Known | Outcome | Ready | None
 
 
 def _engine(at: Pass, inputs: Inputs, subject: Subject) -> dict[str, EngineStatus]:
-    """The status tells of the model's engine, not of the baseline's."""
+    """The status tells of the model's engine, not of the baseline's; a service tells of its own."""
     assert inputs.model is not None
-    if subject == "Baseline":
+    if subject == "Baseline" or isinstance(inputs.model, ServedModel):
         return {}
-    return {"engine": choose(at.spec.engine, inputs.model, at.spec.pod)}
+    return {"engine": choose(desired.engine_of(at.spec), inputs.model, at.spec.pod)}
 
 
 def _compared(at: Pass) -> Work | Known | None:
@@ -75,10 +79,12 @@ def taken(stage: str, at: Pass, finished: Finished) -> Known:
     subject: Subject = "Baseline" if stage == STAGES["Baseline"] else "Model"
     inputs = desired.of_subject(finished.inputs, subject)
     assert finished.told.evaluate is not None
-    assert inputs.model is not None
+    model = inputs.model
+    assert model is not None
     measured = Measured(
         key=sharing.key(at.spec, inputs, at.settings.images),
-        model_digest=inputs.model.digest,
+        model_digest=model.digest,
+        revision=model.served_by if isinstance(model, ServedModel) else None,
         scores=finished.told.evaluate.scores,
         at=timestamp(finished.now),
         by=f"EvalRun/{at.snapshot.name} {finished.run}",

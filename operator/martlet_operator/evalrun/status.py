@@ -9,10 +9,10 @@ from martlet_api.contract import Termination
 from martlet_api.evalrun import EvalProgress, EvalRunSpec, EvalRunStatus, Score, Verdict
 from martlet_operator.batch.kind import Outcome
 from martlet_operator.conditions.fold import Ready, timestamp
-from martlet_operator.evalrun import judging
+from martlet_operator.evalrun import contamination, judging
 
-_SHOWN = 5
-"""Scores that fit into the bounded message of a verdict."""
+_SHOWN, _ROOM = 5, 560
+"""Scores, and characters of them, that are told in the bounded message of a verdict."""
 
 
 def progress(gauges: dict[str, float], now: datetime) -> tuple[EvalProgress, str] | None:
@@ -35,10 +35,12 @@ def outcome(spec: EvalRunSpec, status: EvalRunStatus, now: datetime) -> Outcome:
             f"There is no verdict: {_list(found.undecided)}. Change the thresholds or the suites."
         )
         return Outcome(Ready("False", Reason.INCONCLUSIVE, text), {"scores": found.scores})
-    message = _message(found.scores, found.missed)
+    warned = contamination.warning(status.contamination)
+    message = f"{_message(found.scores, found.missed)} {warned}".rstrip()
     verdict = Verdict(
         passed=not found.missed,
         model_digest=status.measured.model_digest,
+        revision=status.measured.revision,
         key=status.measured.key,
         baseline_digest=status.baseline.model_digest if status.baseline else None,
         at=timestamp(now),
@@ -71,5 +73,11 @@ def _figures(score: Score) -> str:
 
 
 def _list(parts: list[str]) -> str:
-    more = f"; and {len(parts) - _SHOWN} more in status.scores" if len(parts) > _SHOWN else ""
-    return "; ".join(parts[:_SHOWN]) + more
+    """The first, and as many more as there is room for."""
+    shown = parts[:1]
+    for part in parts[1:_SHOWN]:
+        if sum(map(len, [*shown, part])) <= _ROOM:
+            shown.append(part)
+    left = len(parts) - len(shown)
+    more = f"; and {left} more in status.scores" if left else ""
+    return "; ".join(shown) + more

@@ -1,7 +1,7 @@
 """FineTuneJob: what it wants of the cluster (desired) and what it says of itself (status)."""
 
 from martlet_api.conditions import Reason
-from martlet_operator.batch.kind import BatchKind, ended_by, one_stage
+from martlet_operator.batch.kind import BatchKind, one_stage
 from martlet_operator.finetunejob import desired, holding, memory, status
 
 KIND = BatchKind(
@@ -12,7 +12,7 @@ KIND = BatchKind(
     following=one_stage(desired.STAGE, desired.plan, desired.template),
     nodes=lambda spec: spec.parallelism.nodes,
     progress=status.progress,
-    taken=ended_by(status.outcome),
+    taken=status.taken,
     kept=status.kept,
     rows=desired.rows,
     checked=status.checked,

@@ -7,9 +7,11 @@ from martlet_api import contract
 from martlet_api.conditions import Reason
 from martlet_api.contract import Termination
 from martlet_api.finetunejob import Checkpoint, FineTuneJobSpec, TrainingProgress
-from martlet_operator.batch.kind import Finished, Outcome
-from martlet_operator.batch.output import output_uri
+from martlet_api.runs import TrainingSet
+from martlet_operator.batch.kind import Finished, Outcome, Pass
+from martlet_operator.batch.output import model_artifact, output_uri
 from martlet_operator.conditions.fold import Ready, timestamp
+from martlet_operator.inputs.wanted import Inputs
 
 
 def progress(gauges: dict[str, float], now: datetime) -> tuple[TrainingProgress, str] | None:
@@ -72,16 +74,21 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def checked(told: Termination) -> dict[str, Any]:
+def checked(told: Termination, inputs: Inputs) -> dict[str, Any]:
     """What preflight made of the rows."""
-    return {"audit": told.audit, "rejected": told.rejected, "estimate": told.estimate}
+    return {
+        "audit": told.audit,
+        "rejected": told.rejected,
+        "trained_on": told.trained_on,
+        "estimate": told.estimate,
+    }
 
 
-def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:
+def taken(stage: str, at: Pass, finished: Finished) -> Outcome:
     """The artifact, and how training went."""
     result = finished.told.train
     assert result is not None
-    artifact = result.artifact.model_copy(update={"run": finished.run})
+    artifact = model_artifact(result.artifact, finished.run, _trained_on(at, finished.inputs))
     progress = TrainingProgress(
         step=result.steps,
         total_steps=result.steps,
@@ -95,3 +102,10 @@ def outcome(spec: FineTuneJobSpec, finished: Finished) -> Outcome:
         Ready("True", Reason.SUCCEEDED, text),
         {"artifact": artifact, "progress": progress, "checkpoint": None},
     )
+
+
+def _trained_on(at: Pass, inputs: Inputs) -> list[TrainingSet]:
+    """By this run, and by those that made the model that it began with."""
+    assert inputs.model is not None
+    unwritten = TrainingSet(resource=f"{at.resource['kind']}/{at.snapshot.name}")
+    return [at.status.trained_on or unwritten, *inputs.model.trained_on]

@@ -138,7 +138,9 @@ class _Step:
         if rejected := records.why_rejected(self.status, candidate, self.spec.retry):
             serves = self.status.stable.revision if self.status.stable else None
             return self.service.roll(want, held=telling.rejected(rejected, serves))
-        shut = gates.closed(self.spec.gates, model.digest, self.snapshot.references)
+        shut = gates.closed(
+            self.snapshot.name, self.spec.gates, model.digest, self.snapshot.references
+        )
         barred = None
         if shut and shut.reason == Reason.GATE_NOT_PASSED:
             barred = Failure(shut.reason, shut.message, withdrawn=True)

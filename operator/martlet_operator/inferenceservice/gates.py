@@ -4,18 +4,20 @@ from martlet_api.conditions import Condition, Reason
 from martlet_api.evalrun import Verdict
 from martlet_api.inferenceservice import ServiceGate
 from martlet_operator.conditions.fold import Ready
-from martlet_operator.inputs.references import References, ready_of
+from martlet_operator.inputs.references import References, ready_of, service_of
 
 
-def closed(gates: list[ServiceGate], digest: str, references: References) -> Ready | None:
-    """The first gate that is not open; None when all are."""
+def closed(
+    service: str, gates: list[ServiceGate], digest: str, references: References
+) -> Ready | None:
+    """The first gate that is not open; None when all are. ``service`` is whose gates they are."""
     for gate in gates:
-        if ready := _closed(gate.eval_run, digest, references):
+        if ready := _closed(service, gate.eval_run, digest, references):
             return ready
     return None
 
 
-def _closed(name: str, digest: str, references: References) -> Ready | None:
+def _closed(service: str, name: str, digest: str, references: References) -> Ready | None:
     target = references.get(("EvalRun", name))
     if target is None:
         return Ready(
@@ -28,6 +30,8 @@ def _closed(name: str, digest: str, references: References) -> Ready | None:
     verdict = Verdict.model_validate(found) if found else None
     if verdict and verdict.model_digest == digest:
         return None if verdict.passed else _failed(name, verdict)
+    if service_of(target) == ("InferenceService", service):
+        return _circular(service, name, digest)
     return _missing(name, digest, verdict, ready_of(target))
 
 
@@ -37,6 +41,17 @@ def _failed(name: str, verdict: Verdict) -> Ready:
         Reason.GATE_NOT_PASSED,
         f"EvalRun {name} did not pass for {verdict.model_digest[:19]}: {verdict.message} "
         "Nothing is served of it; train or choose another model.",
+    )
+
+
+def _circular(service: str, name: str, digest: str) -> Ready:
+    """The EvalRun scores what is served, and this gate says what may be."""
+    return Ready(
+        "False",
+        Reason.CIRCULAR_REFERENCE,
+        f"EvalRun {name} scores what InferenceService {service} serves, which cannot be "
+        f"{digest[:19]} before that very EvalRun has passed for it. Let spec.gates name an EvalRun "
+        "of the model itself (spec.model), or leave this gate out.",
     )
 
 

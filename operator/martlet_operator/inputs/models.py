@@ -1,14 +1,15 @@
-"""A model whose digest is known."""
+"""A model whose digest is known: where its files are, or where it answers."""
 
 from dataclasses import dataclass
 
 from martlet_api.contract import Input
-from martlet_api.runs import Artifact, ArtifactBase, MadeFrom, ResolvedInput
+from martlet_api.runs import ArtifactBase, MadeFrom, ModelArtifact, ResolvedInput, TrainingSet
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model, or an adapter with the ``base`` that it must be laid over."""
+    """A model, or an adapter with the ``base`` that it must be laid over. ``trained_on`` is by
+    runs of this namespace, those without a file included."""
 
     uri: str
     digest: str
@@ -21,6 +22,7 @@ class KnownModel:
     of compressed ones."""
     resource: str | None = None
     secrets: tuple[str, ...] = ()
+    trained_on: tuple[TrainingSet, ...] = ()
 
     @property
     def uris(self) -> list[str]:
@@ -42,6 +44,10 @@ class KnownModel:
             digest=self.digest,
         )
 
+    def identity(self) -> list[str]:
+        """What tells that a run works on it and on nothing else."""
+        return [str(item.digest) for item in self.inputs()]
+
     @property
     def is_adapter(self) -> bool:
         return self.base is not None
@@ -57,6 +63,30 @@ class KnownModel:
         return ArtifactBase(
             uri=self.uri, revision=self.revision, commit=self.commit, digest=self.digest
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel(KnownModel):
+    """What a revision of an InferenceService serves. ``uri`` is where it answers, under ``name``;
+    nothing of it is brought."""
+
+    name: str
+    served_by: str
+    """The revision's name, which is the hash of all that makes it."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.resource} (revision {self.served_by})"
+
+    @property
+    def uris(self) -> list[str]:
+        return []
+
+    def inputs(self) -> list[Input]:
+        return []
+
+    def identity(self) -> list[str]:
+        return [self.digest, self.served_by]
 
 
 def not_served(model: KnownModel | None) -> str | None:
@@ -82,9 +112,9 @@ def from_resolved(found: ResolvedInput, secrets: tuple[str, ...]) -> KnownModel:
     )
 
 
-def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -> KnownModel:
+def from_artifact(artifact: ModelArtifact, resource: str, secrets: tuple[str, ...]) -> KnownModel:
     """What another resource made. ``secrets`` bring its base."""
-    base = artifact.base
+    base, trained_on = artifact.base, artifact.trained_on
     known_base = (
         KnownModel(base.uri, base.digest, base.revision, base.commit, secrets=secrets)
         if base
@@ -98,4 +128,5 @@ def from_artifact(artifact: Artifact, resource: str, secrets: tuple[str, ...]) -
         format=artifact.format,
         resource=resource,
         secrets=secrets if base else (),
+        trained_on=tuple([TrainingSet(resource=resource)] if trained_on is None else trained_on),
     )

@@ -8,13 +8,15 @@ from pydantic import TypeAdapter
 
 from martlet_api.conditions import Condition, ConditionType, Reason
 from martlet_api.references import ModelReference, TrainedModelReference
-from martlet_api.runs import Artifact
+from martlet_api.runs import ModelArtifact
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.inputs.models import KnownModel, from_artifact
 
 Object = dict[str, Any]
-References = Mapping[tuple[str, str], Object | None]
-"""(kind, name) to the live object, None where it does not exist."""
+Reference = tuple[str, str]
+"""(kind, name) of a resource of the namespace."""
+References = Mapping[Reference, Object | None]
+"""To the live object, None where it does not exist."""
 
 _REWARD = "reward-"
 """How the formats of reward models begin."""
@@ -25,9 +27,10 @@ _CONDITIONS = TypeAdapter(list[Condition])
 
 @dataclass(frozen=True)
 class Waiting:
-    """The condition to show meanwhile."""
+    """The condition to show meanwhile. ``keep``: what a run began on it may go on."""
 
     ready: Ready
+    keep: bool = True
 
 
 def referenced_model(
@@ -50,8 +53,8 @@ def referenced_model(
             "resource in spec.model.from.",
         )
     if artifact:
-        secrets = _secrets(target)
-        return from_artifact(Artifact.model_validate(artifact), title.replace(" ", "/"), secrets)
+        made = ModelArtifact.model_validate(artifact)
+        return from_artifact(made, title.replace(" ", "/"), _secrets(target))
     return _without_artifact(title, ready_of(target))
 
 
@@ -75,22 +78,33 @@ def ready_of(target: Object) -> Condition | None:
     return find(conditions, ConditionType.READY)
 
 
-def circle(kind: str, name: str, references: References) -> list[str] | None:
-    """The way from a resource back to itself by ``from``, if there is one."""
-    path = [f"{kind}/{name}"]
-    step = reference_of(references.get((kind, name)))
-    while step and f"{step[0]}/{step[1]}" not in path:
-        path.append(f"{step[0]}/{step[1]}")
-        step = reference_of(references.get(step))
-    if step and f"{step[0]}/{step[1]}" == path[0]:
-        return [*path, path[0]]
-    return None
+def references_of(target: Object | None) -> set[Reference]:
+    """All that a live resource names."""
+    models = (reference_of(target, field) for field in MODEL_FIELDS)
+    found = (*models, service_of(target), *gates_of(target))
+    return {reference for reference in found if reference}
 
 
-def reference_of(target: Object | None, field: str = "model") -> tuple[str, str] | None:
-    """(kind, name) that a live resource's ``spec.model.from`` names, or another field's."""
-    reference = ((target or {}).get("spec", {}).get(field) or {}).get("from")
+def reference_of(target: Object | None, field: str = "model") -> Reference | None:
+    """What a live resource's ``spec.model.from`` names, or another field's."""
+    reference = (_spec(target).get(field) or {}).get("from")
     return (reference["kind"], reference["name"]) if reference else None
+
+
+def service_of(target: Object | None) -> Reference | None:
+    """The service that a live EvalRun asks."""
+    service = _spec(target).get("service")
+    return ("InferenceService", service["name"]) if service else None
+
+
+def gates_of(target: Object | None) -> list[Reference]:
+    """The EvalRuns that a live service relies on."""
+    return [("EvalRun", gate["evalRun"]) for gate in _spec(target).get("gates") or []]
+
+
+def _spec(target: Object | None) -> Object:
+    spec: Object = (target or {}).get("spec", {})
+    return spec
 
 
 def _secrets(target: Object) -> tuple[str, ...]:

@@ -118,19 +118,19 @@ def model_of(
 
 
 def gather(
-    source: ModelSource | TrainedModelSource,
+    source: ModelSource | TrainedModelSource | None,
     referenced: KnownModel | None,
     others: Sequence[Wanted],
     resolved: list[ResolvedInput],
     cache: Cache | None = None,
     models: dict[str, KnownModel] | None = None,
 ) -> Inputs:
-    """Sorts the inputs into what is locked and what is not. ``models`` are those of ``others``
-    that another resource made."""
+    """Sorts the inputs into what is locked and what is not. ``source`` is None where a service is
+    asked; ``models`` are those of ``others`` that another resource made."""
     found = {item.name: item for item in resolved}
     model = referenced or _resolved_model(source, found.get(MODEL))
     wanted = [other.input(found.get(other.name)) for other in others]
-    inputs = [*(model.inputs() if model else [_unlocked_model(source)]), *wanted]
+    inputs = [*(model.inputs() if model else _unlocked_model(source)), *wanted]
     chain = model.made_from() if model else []
     named = {other.name: _secret(other.source) for other in others}
     known = {
@@ -157,23 +157,22 @@ def is_remote(uri: str) -> bool:
     return uri.partition("://")[0] not in _LOCAL
 
 
-def _resolved_model(
-    source: ModelSource | TrainedModelSource, found: ResolvedInput | None
-) -> KnownModel | None:
+def _resolved_model(source: UriSource | None, found: ResolvedInput | None) -> KnownModel | None:
     return from_resolved(found, _secret(source)) if found else None
 
 
-def _unlocked_model(source: ModelSource | TrainedModelSource) -> Input:
+def _unlocked_model(source: ModelSource | TrainedModelSource | None) -> list[Input]:
+    assert source is not None
     assert source.uri is not None
-    return Input(name=MODEL, kind="Model", uri=source.uri, revision=source.revision)
+    return [Input(name=MODEL, kind="Model", uri=source.uri, revision=source.revision)]
 
 
-def _secret(source: UriSource) -> tuple[str, ...]:
-    return (source.secret_ref.name,) if source.secret_ref else ()
+def _secret(source: UriSource | None) -> tuple[str, ...]:
+    return (source.secret_ref.name,) if source and source.secret_ref else ()
 
 
 def _secrets(
-    source: ModelSource | TrainedModelSource,
+    source: UriSource | None,
     model: KnownModel | None,
     others: Sequence[Wanted],
 ) -> tuple[str, ...]:

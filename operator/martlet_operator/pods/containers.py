@@ -39,7 +39,7 @@ def container(
 ) -> Object:
     """One container: no privileges, read-only root, its last log lines kept if it dies.
 
-    ``secrets`` name Secrets whose keys become variables; only a container with them may go online.
+    ``secrets`` name Secrets whose keys become variables, of a container that brings inputs.
     """
     return {
         "name": name,

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from martlet_api.conditions import Reason
-from martlet_api.contract import EXIT_USER_ERROR, Termination
+from martlet_api.contract import EXIT_USER_ERROR, POD_TERMINATION_LIMIT, Termination
+from martlet_api.termination import decode
 
 Object = dict[str, Any]
 
@@ -16,6 +15,7 @@ INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _SECRET = re.compile(r'secret "([^"]+)" not found')
+_SECRET_KEY = re.compile(r"couldn't find key (\S+) in Secret [^/\s]+/(\S+)")
 _LOG_TAIL = 600
 
 
@@ -62,10 +62,16 @@ def termination_of(pod: Object, container: str) -> tuple[int, str] | None:
 
 def parse_termination(message: str) -> Termination | None:
     """The result that our runtime wrote; None where the text is somebody else's."""
-    try:
-        return Termination.model_validate_json(message)
-    except ValidationError:
-        return None
+    return decode(message)
+
+
+def cut_off(pod: Object, message: str) -> int | None:
+    """How many containers a pod has, if there are so many that the kubelet kept only a part of a
+    message; None where it is whole."""
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    count = sum(len(pod.get("spec", {}).get(kind) or []) for kind in kinds)
+    shortened = count and len(message.encode()) >= POD_TERMINATION_LIMIT // count
+    return count if shortened else None
 
 
 def is_running(pod: Object, container: str) -> bool:
@@ -126,6 +132,12 @@ def _waiting(pod: Object) -> Trouble | None:
                 Reason.SECRET_NOT_FOUND,
                 f"Secret {secret[1]} does not exist in this namespace. Create it, and the pod "
                 "starts by itself; or correct secretRef.",
+            )
+        if found := _SECRET_KEY.search(message):
+            return Trouble(
+                Reason.SECRET_NOT_FOUND,
+                f"Secret {found[2]} has no key {found[1]}. Add it, and the pod starts by itself; "
+                "or correct secretRef.",
             )
         if reason in ("CreateContainerConfigError", "CreateContainerError"):
             return Trouble(

@@ -9,6 +9,7 @@ from martlet_operator.batch.output import output_plan
 from martlet_operator.batch.template import working_template
 from martlet_operator.inputs.models import KnownModel
 from martlet_operator.inputs.wanted import Inputs, Wanted, WantedDataset
+from martlet_operator.quantizedmodel import verifying
 
 Object = dict[str, Any]
 
@@ -26,8 +27,9 @@ def inputs(spec: QuantizedModelSpec) -> list[Wanted]:
 
 
 def refusal(spec: QuantizedModelSpec, model: KnownModel | None) -> str | None:
-    """Adapters are merged first, so whatever a FineTuneJob makes can be compressed."""
-    return None
+    """Adapters are merged first, so whatever a FineTuneJob makes can be compressed; but an engine
+    must be there that can answer, and know its arguments."""
+    return verifying.refusal(spec)
 
 
 def work(at: Pass) -> Work:

@@ -14,6 +14,7 @@ from martlet_api.quantizedmodel import (
     Verified,
 )
 from martlet_operator.batch.kind import Finished, Outcome
+from martlet_operator.batch.output import model_artifact
 from martlet_operator.conditions.fold import Ready, timestamp
 
 
@@ -33,10 +34,11 @@ def compressed(finished: Finished) -> dict[str, Any]:
     result = finished.told.quantize
     assert result is not None
     assert result.artifact is not None
+    trained_on = finished.inputs.model.trained_on if finished.inputs.model else ()
     return {
         "chosen": next(rung for rung in result.rungs if rung.passed),
         **_found(result),
-        "candidate": result.artifact.model_copy(update={"run": finished.run}),
+        "candidate": model_artifact(result.artifact, finished.run, trained_on),
         "progress": None,
     }
 

@@ -7,7 +7,7 @@ from martlet_api.contract import VerifyPlan
 from martlet_api.engine import Engine
 from martlet_api.pods import PodSettings
 from martlet_api.quantizedmodel import QuantizedModelSpec
-from martlet_api.runs import Artifact
+from martlet_api.runs import ModelArtifact
 from martlet_operator.batch.engine_template import (
     ENDPOINT,
     SERVED_NAME,
@@ -15,13 +15,19 @@ from martlet_operator.batch.engine_template import (
     serve_plan,
 )
 from martlet_operator.batch.kind import Pass, Work, plan_of
+from martlet_operator.engines import choice
 from martlet_operator.engines.container import engine_image
 from martlet_operator.inputs.models import from_artifact
 
 STAGE = "verify"
 
 
-def work(at: Pass, candidate: Artifact) -> Work:
+def refusal(spec: QuantizedModelSpec) -> str | None:
+    """Why no engine could be asked, whatever is compressed: known before hours of work."""
+    return choice.problem(_engine(spec), None, _pod(spec), image_field="spec.verification.image")
+
+
+def work(at: Pass, candidate: ModelArtifact) -> Work:
     """The engine as an InferenceService of this model would have it, and who asks it."""
     engine, pod = _engine(at.spec), _pod(at.spec)
     model = from_artifact(candidate, f"QuantizedModel/{at.snapshot.name}", ())
@@ -51,10 +57,10 @@ def _engine(spec: QuantizedModelSpec) -> Engine:
 
 def _pod(spec: QuantizedModelSpec) -> PodSettings:
     """Where the engine runs. ``spec.pod.image`` is of the container that compresses."""
-    return spec.pod.model_copy(update={"image": None})
+    return spec.pod.model_copy(update={"image": spec.verification.image})
 
 
-def _advice(candidate: Artifact) -> str:
+def _advice(candidate: ModelArtifact) -> str:
     return (
         f"What was compressed lies at {candidate.uri}, and is no artifact unless the engine "
         "answers. Change spec.ladder or spec.verification, or set a new spec.retry: each "

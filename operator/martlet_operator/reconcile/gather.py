@@ -11,7 +11,7 @@ from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
 from martlet_operator.cluster.room import Room
 from martlet_operator.inputs.cache import ENABLED, cache_of
-from martlet_operator.inputs.references import MODEL_FIELDS, reference_of
+from martlet_operator.inputs.references import Reference, references_of
 from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
 from martlet_operator.reconcile.queue import Key
@@ -19,7 +19,6 @@ from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.reconcile.watching import Watch
 
 Object = dict[str, Any]
-Reference = tuple[str, str]
 
 _OWNED_KINDS = {
     "FineTuneJob": ("Job", "ConfigMap", "Service"),
@@ -80,26 +79,17 @@ async def _peers(client: Client, key: Key) -> list[Object]:
     return [item for item in found if item["metadata"]["name"] != key.name]
 
 
-def direct_references(resource: Object) -> set[Reference]:
-    """(kind, name) of all that a resource names."""
-    gates = resource.get("spec", {}).get("gates") or []
-    named = {("EvalRun", gate["evalRun"]) for gate in gates}
-    models = (reference_of(resource, field) for field in MODEL_FIELDS)
-    return named | {model for model in models if model}
-
-
 async def _references(client: Client, key: Key, resource: Object) -> dict[Reference, Object | None]:
     """What the resource names, and what that names, so that a circle can be seen."""
     found: dict[Reference, Object | None] = {(key.kind, key.name): resource}
-    wanted = direct_references(resource) - set(found)
+    wanted = references_of(resource) - set(found)
     for _ in range(_REFERENCE_DEPTH):
         if not wanted:
             break
         names = sorted(wanted)
         objects = await asyncio.gather(*(client.get(k, key.namespace, n) for k, n in names))
         found.update(zip(names, objects, strict=True))
-        following = {reference_of(item) for item in objects}
-        wanted = {item for item in following if item} - set(found)
+        wanted = set().union(*map(references_of, objects)) - set(found)
     return found
 
 

@@ -18,11 +18,12 @@ from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.room import Room
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
+from martlet_operator.inputs.references import references_of
 from martlet_operator.pods.cache_use import CacheCount
 from martlet_operator.reconcile import kinds
 from martlet_operator.reconcile.decision import Decision, pruned
 from martlet_operator.reconcile.dependents import Dependents
-from martlet_operator.reconcile.gather import direct_references, gather
+from martlet_operator.reconcile.gather import gather
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.reconcile.watching import Watch
@@ -75,7 +76,7 @@ class Reconciler:
             self._watch.forget(key)
             self._phases.set(*key, None)
             return None
-        self._dependents.names(key, direct_references(resource))
+        self._dependents.names(key, references_of(resource))
         snapshot = await gather(
             self._client, key, resource, self._accelerators, self._room, self._watch
         )

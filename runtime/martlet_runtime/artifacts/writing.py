@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from martlet_api.contract import OutputPlan
@@ -64,12 +64,14 @@ def settle(folder: Path) -> None:
     _sync(folder)
 
 
-def write_file(path: Path, text: str) -> str:
+def write_file(path: Path, content: str | Iterable[bytes]) -> str:
     """A file of its own, in place of the one before it: synced, renamed. Returns its digest."""
+    pieces = [content.encode()] if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        with partial.open("wb") as stream:
+            stream.writelines(pieces)
         partial.chmod(0o644)
         _sync_file(partial)
         partial.rename(path)

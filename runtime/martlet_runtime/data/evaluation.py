@@ -1,6 +1,6 @@
 """Rows of test sets, in the shapes of EvalScope's general benchmarks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,23 @@ def read_evaluation(
     path: Path, name: str, benchmark: str, max_samples: int | None = None
 ) -> list[Row]:
     """The rows as they are, each checked; the first that is wrong is an error."""
+    return [row for _, row in read_numbered(path, name, benchmark, max_samples)]
+
+
+def read_numbered(
+    path: Path, name: str, benchmark: str, max_samples: int | None = None
+) -> Iterator[tuple[int, Row]]:
+    """Each with its line, or its position where a file has no lines."""
     problem, expected = _CHECKS[benchmark]
-    out = []
+    line = None
     for line, row in rows_of(path, name, max_samples):
         if isinstance(row, BadRow):
             raise row.error()
         if wrong := problem(row):
             raise bad_row(name, line, wrong, expected)
-        out.append(row)
-    if not out:
+        yield line, row
+    if line is None:
         raise empty(name)
-    return out
 
 
 def _qa_problem(row: Row) -> str | None:

@@ -23,10 +23,12 @@ _NEEDS = {
     "Custom": "a form of its own that is not taken here",
 }
 """What benchmarks with these tags of EvalScope's ask for."""
+_JUDGE = {"judge_only": "only", "judge_default": "default"}
+"""EvalScope's scoring policies that ask a judge where nothing else is said."""
 
 
 def table() -> dict[str, dict[str, str]]:
-    """By name: ``hf`` and ``ms``, the repositories of its data, and ``needs``."""
+    """By name, as ``martlet_api.benchmarks.Benchmark`` says."""
     import evalscope.benchmarks  # noqa: F401 - fills the registry
     from evalscope.api.registry import BENCHMARK_REGISTRY
 
@@ -35,11 +37,32 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def _entry(meta: Any) -> dict[str, str]:
-    needs = next((_NEEDS[tag] for tag in meta.tags if tag in _NEEDS), None)
-    if needs is None and meta.sandbox_config:
-        needs = _NEEDS["Coding"]
-    found = {"hf": meta.hf_dataset_id, "ms": _repository(meta.dataset_id), "needs": needs}
+    found = {
+        "hf": meta.hf_dataset_id,
+        "ms": _repository(meta.dataset_id),
+        "needs": _needs(meta),
+        "judge": _JUDGE.get(meta.data_adapter.scoring_policy.value),
+        "judge_prompt": _judge_prompt(meta.data_adapter),
+    }
     return {key: value for key, value in found.items() if value}
+
+
+def _needs(meta: Any) -> str | None:
+    """Where only a judge scores code, nothing is run."""
+    judged = meta.data_adapter.scoring_policy.value == "judge_only"
+    tags = [tag for tag in meta.tags if not (judged and tag == "Coding")]
+    needs = next((_NEEDS[tag] for tag in tags if tag in _NEEDS), None)
+    if needs is None and meta.sandbox_config:
+        return _NEEDS["Coding"]
+    return needs
+
+
+def _judge_prompt(adapter: Any) -> str | None:
+    """Whether the adapter asks the judge otherwise than all do."""
+    from evalscope.api.mixin import LLMJudgeMixin
+
+    general = adapter.judge_definition is LLMJudgeMixin.judge_definition
+    return None if general else "own"
 
 
 def _repository(name: str | None) -> str | None:

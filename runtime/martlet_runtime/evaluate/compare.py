@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from martlet_api.conditions import Reason
-from martlet_api.contract import CompareResult, Plan, Termination
+from martlet_api.contract import ComparePlan, CompareResult, Plan, Termination
 from martlet_api.evalrun import Pairing
 from martlet_runtime import artifacts
 from martlet_runtime.evaluate import page, pairing, samples
@@ -15,8 +15,8 @@ from martlet_runtime.report import Report
 
 KIND = "evaluation-comparison"
 CHANGED = "changed.jsonl"
-_TOLD = 24
-"""Pairings that a termination message has room for."""
+_DIGITS = 5
+"""Of a covariance, that are told."""
 
 
 def run(plan: Plan, paths: Paths, report: Report) -> Termination:
@@ -28,7 +28,7 @@ def run(plan: Plan, paths: Paths, report: Report) -> Termination:
     written = artifacts.write(
         paths, plan.compare.output, KIND, None, lambda folder: _write(folder, plan, rows)
     )
-    found = _first_metrics(pairing.pairings(pairs))
+    found = [_short(item) for item in pairing.pairings(pairs) if _is_told(item, plan.compare)]
     return Termination(
         flow="compare",
         succeeded=True,
@@ -46,14 +46,9 @@ def _write(folder: Path, plan: Plan, rows: list[Changed]) -> None:
     page.of_changes(folder / page.FILE, title, rows)
 
 
-def _first_metrics(found: list[Pairing]) -> list[Pairing]:
-    """As many as the message holds, of every suite some."""
-    by_suite: dict[str, list[Pairing]] = {}
-    for item in found:
-        by_suite.setdefault(item.suite, []).append(item)
-    most = max(1, _TOLD // max(1, len(by_suite)))
-    return [_short(item) for items in by_suite.values() for item in items[:most]]
+def _is_told(item: Pairing, plan: ComparePlan) -> bool:
+    return item.metric in plan.metrics.get(item.suite, ())
 
 
 def _short(item: Pairing) -> Pairing:
-    return item.model_copy(update={"covariance": float(f"{item.covariance:.6g}")})
+    return item.model_copy(update={"covariance": float(f"{item.covariance:.{_DIGITS}g}")})

@@ -3,9 +3,12 @@ was lost."""
 
 from pathlib import Path
 
+from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, EvaluateResult, Plan
 from martlet_api.runs import Artifact
 from martlet_runtime import artifacts
+from martlet_runtime.artifacts import manifest
+from martlet_runtime.errors import UserError
 from martlet_runtime.evaluate import page, samples
 from martlet_runtime.evaluate.samples import Sample
 from martlet_runtime.paths import Paths
@@ -15,14 +18,27 @@ SCORES = "scores.json"
 
 
 def find(todo: EvaluatePlan, paths: Paths) -> EvaluateResult | None:
-    """What an earlier attempt of the run finished."""
+    """What an earlier attempt of the run finished; DigestMismatch where it is not as it was
+    written, since a verdict would rest on it."""
     if todo.output is None:
         return None
     found = artifacts.find(paths, todo.output, KIND, None)
     if found is None:
         return None
-    text = (paths.of_claim(found.uri) / SCORES).read_text()
-    return _with(EvaluateResult.model_validate_json(text), found)
+    folder = paths.of_claim(found.uri)
+    _check(folder, found.uri)
+    return _with(EvaluateResult.model_validate_json((folder / SCORES).read_text()), found)
+
+
+def _check(folder: Path, uri: str) -> None:
+    known, have = manifest.read_manifest(folder), manifest.list_files(folder)
+    if known and known != have:
+        path, how = manifest.first_difference(known, have)
+        raise UserError(
+            Reason.DIGEST_MISMATCH,
+            f"{path} in {uri} {how} since an attempt of this run wrote it. Set a new spec.retry: "
+            "the model is then scored anew.",
+        )
 
 
 def write(

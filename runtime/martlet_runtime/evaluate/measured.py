@@ -21,17 +21,27 @@ class Measured:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a suite came to: of ``rows`` that were asked, ``samples`` were scored; ``errors`` are
-    the first reasons of the others."""
+    """What a suite came to: of ``rows`` that were asked, ``samples`` were answered; ``errors`` are
+    the first reasons of those that were not, or have no judgement."""
 
     measured: list[Measured]
     rows: int
     samples: list[Sample]
     errors: tuple[str, ...] = ()
 
+    @property
+    def unjudged(self) -> int:
+        """Answers without the judgement that their score would be."""
+        return sum(bool(sample.error) for sample in self.samples)
+
+    @property
+    def unscored(self) -> int:
+        """Rows without an answer or a judgement."""
+        return max(0, self.rows - len(self.samples) + self.unjudged)
+
     def incomplete(self, figure: Measured) -> int:
-        """Rows that are not in a figure: without an answer, or without this metric."""
-        return max(0, self.rows - min(figure.samples, len(self.samples)))
+        """Rows that are not in a figure: unscored, or without this metric."""
+        return max(self.unscored, self.rows - figure.samples)
 
 
 def stderr_of_mean(values: list[float]) -> float | None:

@@ -14,7 +14,7 @@ _MOST_ROWS = 1000
 
 def of_samples(path: Path, title: str, rows: list[Sample]) -> None:
     lines = [
-        (row.suite, row.id, row.asked, row.target, row.answer, _scores(row.scores))
+        (row.suite, row.id, row.asked, row.target, row.answer, _scores(row))
         for row in rows[:_MOST_ROWS]
     ]
     _write(path, title, ("suite", "row", "asked", "expected", "answered", "scores"), lines, rows)
@@ -53,5 +53,6 @@ def _write(
     path.write_text(page, encoding="utf-8")
 
 
-def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+def _scores(row: Sample) -> str:
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in row.scores.items())
+    return "\n".join(filter(None, (numbers, row.error, row.judgement)))

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from martlet_api.conditions import Reason
+from martlet_api.contract import EvaluatePlan
 from martlet_api.evalrun import PERPLEXITY
-from martlet_runtime.errors import RetryableError, UserError
+from martlet_runtime.errors import UserError
+from martlet_runtime.evaluate import engine
 from martlet_runtime.evaluate.measured import Answers, Measured
 from martlet_runtime.evaluate.pairing import SURPRISE
 from martlet_runtime.evaluate.samples import Sample, digest
@@ -20,7 +22,7 @@ _TIMEOUT_SECONDS = 300
 
 
 def measure(
-    suite: str, endpoint: str, model: str, tokens: list[int], done: Callable[[int], None]
+    suite: str, plan: EvaluatePlan, tokens: list[int], done: Callable[[int], None]
 ) -> Answers:
     """``done`` is told the number of windows that were answered. Windows are cut as where models
     are compressed; imported here: that needs torch."""
@@ -28,20 +30,17 @@ def measure(
 
     from martlet_runtime.perplexity import WINDOW, windows
 
-    client = OpenAI(base_url=endpoint, api_key="EMPTY", timeout=_TIMEOUT_SECONDS)
+    client = OpenAI(base_url=plan.endpoint, api_key="EMPTY", timeout=_TIMEOUT_SECONDS)
     try:
         pieces = windows(tokens, window_of(client, WINDOW))
         surprises = []
         for piece in pieces:
-            surprises.append(_surprise(client, model, piece))
+            surprises.append(_surprise(client, plan.served_name, piece))
             done(len(surprises))
     except BadRequestError as error:
         raise _not_told(f": {error}") from error
     except OpenAIError as error:
-        raise RetryableError(
-            Reason.ENGINE_FAILED,
-            f"The engine stopped telling probabilities: {error}. It is tried again.",
-        ) from error
+        raise engine.failed(plan, f"stopped telling probabilities: {error}") from error
     told = _measured(surprises, [len(piece) - 1 for piece in pieces], len(pieces[0]))
     both = enumerate(zip(pieces, surprises, strict=True))
     rows = [_sample(suite, number, piece, surprise) for number, (piece, surprise) in both]

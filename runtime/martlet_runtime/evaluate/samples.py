@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from martlet_api.evalrun import Suite
+from martlet_runtime.evaluate import judge
+
 FILE = "samples.jsonl"
 
 
@@ -14,7 +17,7 @@ FILE = "samples.jsonl"
 class Sample:
     """``asked_digest`` tells whether two scorings asked the same; ``id`` is of the suite.
     ``scores`` are by metric; ``weight`` is what a row counts in the mean of its scores: tokens, of
-    a text's window."""
+    a text's window. ``judgement`` is what a judge said, and ``error`` why there is no score."""
 
     suite: str
     id: str
@@ -24,24 +27,33 @@ class Sample:
     target: str
     scores: dict[str, float] = field(default_factory=dict)
     weight: float = 1.0
+    judgement: str = ""
+    error: str = ""
 
 
-def of_review(suite: str, subset: str, line: str) -> Sample:
-    """A line of EvalScope's reviews."""
+def of_review(suite: Suite, subset: str, line: str) -> Sample:
+    """A line of EvalScope's reviews. What stands in for a judgement that failed is no score."""
     review = json.loads(line)
+    error = judge.failure(review) if suite.is_judged else None
     messages = review["messages"]
     asked = [_text(m["content"]) for m in messages if m["role"] != "assistant"]
     answers = [_text(m["content"]) for m in messages if m["role"] == "assistant"]
     value = review["sample_score"]["score"]["value"]
     return Sample(
-        suite=suite,
+        suite=suite.name,
         id=f"{subset}/{review['sample_score']['sample_id']}",
         asked=asked[-1] if asked else "",
         asked_digest=digest(asked),
         answer=answers[-1] if answers else "",
-        target="; ".join(map(str, review["target"])),
-        scores={name: float(s) for name, s in value.items() if isinstance(s, int | float)},
+        target="; ".join(map(str, review["target"] or [])),
+        scores={} if error else _numbers(value),
+        judgement=judge.judgement(review) if suite.is_judged else "",
+        error=error or "",
     )
+
+
+def _numbers(value: dict[str, Any]) -> dict[str, float]:
+    return {name: float(score) for name, score in value.items() if isinstance(score, int | float)}
 
 
 def _text(content: Any) -> str:

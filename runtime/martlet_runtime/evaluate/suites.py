@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from martlet_api.contract import EvaluatePlan
-from martlet_api.evalrun import OWN_ROWS, Suite
+from martlet_api.evalrun import OWN_ROWS, PRIMARY, Suite
+from martlet_runtime.evaluate import judge
 from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
 from martlet_runtime.evaluate.samples import Sample, of_review
 
@@ -19,8 +21,6 @@ _ARGS: dict[str, dict[str, Any]] = {
     "general_qa": {"metric_list": ["Rouge"]},
     "general_mcq": {},
 }
-PRIMARY = {"general_qa": "Rouge-L-R", "general_mcq": "mean_acc"}
-"""The metric that is always told, of others the first; more only where a threshold names them."""
 _ROUNDED = 1e-3
 """EvalScope rounds a report's scores to four places."""
 
@@ -83,6 +83,7 @@ def score(
                 "retries": _ATTEMPTS,
                 "retry_interval": _PAUSE_SECONDS,
             },
+            judge=judge.settings(plan, suite),
             eval_batch_size=16,
             ignore_errors=past_errors,
             work_dir=str(output),
@@ -100,27 +101,78 @@ def _arguments(suite: Suite) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
+def primary(suite: Suite, measured: list[Measured]) -> str | None:
+    """The metric that is always told; more only where a threshold names them."""
+    known = None if suite.is_judged else PRIMARY.get(suite.benchmark)
+    return known or (measured[0].metric if measured else None)
+
+
 def read_report(suite: Suite, output: Path) -> Answers:
-    """EvalScope's report (schema 2), with the standard errors of the rows' own scores."""
-    measured, asked = [], 0
+    """EvalScope's report (schema 2), with the standard errors of the rows' own scores. These get
+    the names of the figures that they are the mean of: by them rows are compared."""
+    metrics, asked = [], 0
     samples = [
-        of_review(suite.name, path.stem.removeprefix(f"{suite.benchmark}_"), line)
+        of_review(suite, path.stem.removeprefix(f"{suite.benchmark}_"), line)
         for path, line in _reviews(output)
     ]
-    rows = _scores(samples)
     for path in sorted(output.glob("reports/*/*.json")):
         report = json.loads(path.read_text())
         asked += int((report.get("execution_summary") or {}).get("requested", 0))
-        measured += [_measured(metric, rows) for metric in report.get("metrics", [])]
-    return Answers(measured, asked, samples)
+        metrics += report.get("metrics", [])
+    rows = _scores(samples)
+    first = next((sample.error for sample in samples if sample.error), None)
+    if first is None:
+        measured, named = _figures(metrics, rows)
+        return Answers(measured, asked, [_named(sample, named) for sample in samples])
+    judged = [found for metric in metrics if (found := _judged(metric, rows))]
+    return Answers(judged, asked, samples, (f"{suite.name}: the judge gave no score: {first}",))
 
 
-def _measured(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured:
+def _figures(
+    metrics: list[dict[str, Any]], rows: dict[str, list[float]]
+) -> tuple[list[Measured], dict[str, str]]:
+    """All figures, and by the rows' own name of a score the figure that is its mean."""
+    measured, named = [], dict[str, str]()
+    for metric in metrics:
+        own = _own_rows(metric, rows)
+        measured.append(_measured(metric, rows.get(own or "")))
+        if own:
+            named.setdefault(own, name_of(metric))
+    return measured, named
+
+
+def _own_rows(metric: dict[str, Any], rows: dict[str, list[float]]) -> str | None:
+    """What rows call the score that a figure is the mean of; None where it is no such mean."""
+    called = (name_of(metric), metric["identity"]["name"])
+    value = float(metric["score"])
+    means = (name for name in called if name in rows and abs(fmean(rows[name]) - value) < _ROUNDED)
+    return next(means, None)
+
+
+def _measured(metric: dict[str, Any], own: list[float] | None) -> Measured:
     """No standard error where the score is not the mean of the rows' own."""
-    name, value = name_of(metric), float(metric["score"])
-    own = rows.get(name) or rows.get(metric["identity"]["name"]) or []
-    is_mean = bool(own) and abs(fmean(own) - value) < _ROUNDED
-    return Measured(name, value, int(metric["num"]), stderr_of_mean(own) if is_mean else None)
+    stderr = stderr_of_mean(own) if own else None
+    return Measured(name_of(metric), float(metric["score"]), int(metric["num"]), stderr)
+
+
+def _named(sample: Sample, names: dict[str, str]) -> Sample:
+    scores = {names.get(name, name): score for name, score in sample.scores.items()}
+    return replace(sample, scores=scores)
+
+
+def _judged(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured | None:
+    """A mean over the rows that were judged: EvalScope's may have taken rules for the others."""
+    own = _own(metric, rows)
+    if not own or metric["identity"]["aggregation"] != "mean":
+        return None
+    return Measured(name_of(metric), fmean(own), len(own), stderr_of_mean(own))
+
+
+def _own(metric: dict[str, Any], rows: dict[str, list[float]]) -> list[float]:
+    """The rows' own scores of a metric, whichever of its names they have."""
+    name = metric["identity"]["name"]
+    known = (rows.get(each) for each in (name_of(metric), name, _SHORT.get(name, name)))
+    return next(filter(None, known), [])
 
 
 def _scores(samples: list[Sample]) -> dict[str, list[float]]:

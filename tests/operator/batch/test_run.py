@@ -41,6 +41,7 @@ from operator_builders import (
 )
 
 from martlet_api import contract
+from martlet_api.termination import MARK
 from martlet_operator.batch.kind import spec_identity
 from martlet_operator.reconcile import kinds
 from martlet_operator.settings import Images
@@ -355,6 +356,19 @@ def test_a_pod_that_ends_well_but_says_nothing_is_not_run_for_ever(kind: str) ->
     assert (status, reason) == ("False", "PodFailed")
     assert "spec.pod.image" in message
     assert decision.status.run.finished_at
+
+
+def test_a_result_that_was_cut_off_says_what_cut_it() -> None:
+    """As where a mesh adds its proxies to every pod."""
+    live, run, _ = locked(resource("EvalRun"))
+    pod = finished_pod(live, run, "evaluate", 0, MARK + "x" * (2048 - len(MARK)))
+    added = [{"name": f"proxy-{number}"} for number in range(5)]
+    pod["spec"] |= {"containers": [{"name": "evaluate"}], "initContainers": added}
+    jobs = [stage_job(live, run, "evaluate", "Complete")]
+    status, reason, message = ready(decide(live, pods=[pod], owned=jobs))
+    assert (status, reason) == ("False", "PodFailed")
+    assert "was cut off" in message
+    assert "this pod has 6 of them" in message
 
 
 @pytest.mark.parametrize("code", [137, 1])

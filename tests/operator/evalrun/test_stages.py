@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import pytest
 from operator_builders import (
     after,
     decide,
@@ -114,6 +115,54 @@ def test_a_drop_against_the_baseline_is_told() -> None:
     (ready_,) = [c for c in live["status"]["conditions"] if c["type"] == "Ready"]
     assert ready_["reason"] == "ThresholdNotMet"
     assert "village Rouge-L-R 0.6, more than 0.1 below the baseline's 0.8" in ready_["message"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "message"),
+    [("baseline", 137, ""), ("evaluate", 137, ""), ("evaluate", 1, '{"flow": "evaluate", "suc')],
+)
+def test_a_scoring_that_was_killed_half_way_gives_no_verdict(
+    stage: str, code: int, message: str
+) -> None:
+    live, _ = locked(run_of())
+    if stage == "evaluate":
+        live, _ = looked(live, **ended(live, "baseline", scores(0.1, "Baseline")))
+    run = live["status"]["run"]["id"]
+    pods = [finished_pod(live, run, stage, code, message)]
+    live, decision = looked(live, pods=pods, owned=[stage_job(live, run, stage, "Failed")])
+    assert ready(decision)[:2] == ("False", "PodFailed")
+    assert not {"verdict", "measured", "scores"} & live["status"].keys()
+
+
+def lost(told: Object) -> Object:
+    """With a row that got no answer, as no pod of ours tells it."""
+    (score,) = told["evaluate"]["scores"]
+    return {**told, "evaluate": {**told["evaluate"], "scores": [{**score, "incomplete": 1}]}}
+
+
+NOTHING = said("evaluate", evaluate={"subject": "Baseline", "scores": []})
+
+
+@pytest.mark.parametrize(
+    ("baseline", "model", "says"),
+    [
+        (NOTHING, scores(0.9), "the baseline has no such score"),
+        (scores(0.1, "Baseline"), said("evaluate", evaluate={"scores": []}), "has no score"),
+        (scores(0.1, "Baseline"), lost(scores(0.9)), "1 samples got no answer"),
+        (lost(scores(0.1, "Baseline")), scores(0.9), "of the baseline 1 samples got no answer"),
+    ],
+)
+def test_there_is_no_verdict_on_a_part(baseline: Object, model: Object, says: str) -> None:
+    live, _ = locked(run_of())
+    live, _ = looked(live, **ended(live, "baseline", baseline))
+    live, decision = looked(live, **ended(live, "evaluate", model))
+    assert ready(decision)[:2] == ("False", "Inconclusive")
+    assert says in ready(decision)[2]
+    assert "verdict" not in live["status"]
+    # Nor for whoever takes these scores over.
+    _, decision = locked(run_of("second"), [live])
+    assert ready(decision)[1] == "Inconclusive"
+    assert decision.status.verdict is None
 
 
 OUTPUT = {"uri": "pvc://scores"}

@@ -156,10 +156,31 @@ def test_gates(status: Object | None, expected: str, reason: str) -> None:
     assert bool(decision.desired) == (reason == "Loading")
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_a_gate_on_what_it_serves_itself_is_a_circle(before: bool) -> None:
+    """Whether it serves nothing yet, or another model: the next cannot be scored before it
+    serves."""
+    gates = [{"evalRun": "gate"}]
+    live, owned = service(gates=gates), []
+    if before:
+        live, _, owned = serving()
+        live["spec"] = {**live["spec"], "gates": gates}
+    known = {"verdict": verdict("one", True)} if before else {}
+    gate = resource("EvalRun", "gate", model=None, service={"name": "chat"}, status=known)
+    decision = decide(live, [model("two"), gate], owned=owned)
+    status, reason, message = ready(decision)
+    assert (status, reason) == ("False", "CircularReference")
+    assert "EvalRun gate scores what InferenceService chat serves" in message
+    assert "name an EvalRun of the model itself (spec.model)" in message
+    if before:
+        assert ready(decide(live, [model("one"), gate], owned=owned))[1] == "Serving"
+    other = resource("EvalRun", "gate", model=None, service={"name": "other"}, status=known)
+    assert ready(decide(live, [model("two"), other], owned=owned))[1] == "WaitingForGate"
+
+
 def test_what_serves_goes_on_while_a_gate_is_shut() -> None:
     live, revision, owned = serving(endpoint=ENDPOINT)
     live["spec"] = {**live["spec"], "gates": [{"evalRun": "gate"}]}
-    live["status"]["next"] = {"revision": "chat-other", "digest": digest("two")}
     gate = resource("EvalRun", "gate", status={"verdict": verdict("two", False)})
     decision = decide(live, [model("two"), gate], owned=owned)
     assert ready(decision)[1] == "GateNotPassed"

@@ -7,10 +7,11 @@ import pytest
 from operator_builders import artifact, digest, from_, resolved_input, resource, with_artifact
 
 from martlet_api.references import DatasetSource, ModelSource
-from martlet_api.runs import Artifact, ResolvedInput
+from martlet_api.runs import ModelArtifact, ResolvedInput
 from martlet_operator.inputs.audit_line import audit_line
+from martlet_operator.inputs.circles import circle
 from martlet_operator.inputs.models import KnownModel, from_artifact
-from martlet_operator.inputs.references import Waiting, circle, reference_of, referenced_model
+from martlet_operator.inputs.references import Waiting, reference_of, referenced_model
 from martlet_operator.inputs.wanted import WantedDataset, gather, model_of
 
 BY_URI = ModelSource.model_validate(
@@ -47,7 +48,7 @@ def test_what_preflight_found_is_locked() -> None:
 
 def test_an_adapter_comes_with_its_base() -> None:
     model = from_artifact(
-        Artifact.model_validate(artifact("tuned", base="base")), "FineTuneJob/tune", ("hub",)
+        ModelArtifact.model_validate(artifact("tuned", base="base")), "FineTuneJob/tune", ("hub",)
     )
     assert [i.name for i in model.inputs()] == ["model", "adapter"]
     assert [(m.name, m.resource) for m in model.made_from()] == [
@@ -59,7 +60,9 @@ def test_an_adapter_comes_with_its_base() -> None:
 
 
 def test_a_whole_model_needs_no_secret_of_its_base() -> None:
-    model = from_artifact(Artifact.model_validate(artifact("whole")), "FineTuneJob/t", ("hub",))
+    model = from_artifact(
+        ModelArtifact.model_validate(artifact("whole")), "FineTuneJob/t", ("hub",)
+    )
     assert [i.name for i in model.inputs()] == ["model"]
     assert model.secrets == ()
 
@@ -89,11 +92,12 @@ def test_circles() -> None:
             for a, b in pairs
         }
 
-    assert circle("FineTuneJob", "a", chain("a", "a")) == ["FineTuneJob/a"] * 2
-    assert circle("FineTuneJob", "a", chain("a", "b", "c")) is None
-    way = circle("FineTuneJob", "a", chain("a", "b", "c", "a"))
-    assert way == [f"FineTuneJob/{name}" for name in "abca"]
-    assert circle("FineTuneJob", "a", chain("a", "b", "c", "b")) is None, "not a's own circle"
+    start = ("FineTuneJob", "a")
+    assert circle(start, chain("a", "a")) == [start] * 2
+    assert circle(start, chain("a", "b", "c")) is None
+    way = circle(start, chain("a", "b", "c", "a"))
+    assert way == [("FineTuneJob", name) for name in "abca"]
+    assert circle(start, chain("a", "b", "c", "b")) is None, "not a's own circle"
     assert reference_of(None) is None
     assert reference_of(resource("EvalRun")) is None
 

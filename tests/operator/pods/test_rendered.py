@@ -18,18 +18,21 @@ from operator_builders import (
     after,
     decide,
     desired,
+    digest,
     finished_pod,
     from_,
     locked,
     resolved_input,
     resource,
     said,
+    serving,
     stage_job,
     started,
     went_well,
     with_artifact,
 )
 
+from martlet_api.contract import POD_TERMINATION_LIMIT, termination_limit
 from martlet_operator.engines.container import probe_program
 from martlet_operator.inputs.cache import Cache
 
@@ -86,6 +89,31 @@ def cached(kind: str) -> list[Object]:
     return decide(live, owned=jobs, cache=CACHE).desired
 
 
+def of_service() -> list[Object]:
+    """An EvalRun that asks a service."""
+    suites = [
+        {
+            "name": "village",
+            "benchmark": "general_qa",
+            "dataset": {"uri": "pvc://data/test.jsonl", "digest": digest("test")},
+        }
+    ]
+    live = resource("EvalRun", model=None, service={"name": "chat"}, suites=suites)
+    return decide(live, [serving("chat", "chat-1", "one")]).desired
+
+
+def judged() -> list[Object]:
+    """An EvalRun whose answers a judge scores."""
+    judge = {"endpoint": "https://api.example.com/v1", "model": "wise"}
+    suite = {
+        "name": "village",
+        "benchmark": "general_qa",
+        "dataset": {"uri": "pvc://data/test.jsonl"},
+        "judge": {"scoreType": "Numeric"},
+    }
+    return batch("EvalRun", judge={**judge, "secretRef": {"name": "judge"}}, suites=[suite])
+
+
 SECRET = {"uri": "hf://org/model", "revision": "main", "secretRef": {"name": "hub"}}
 RENDERED = {
     "preflight": lambda: decide(resource("FineTuneJob", model=SECRET, pod=EVERYTHING)).desired,
@@ -104,6 +132,8 @@ RENDERED = {
     ),
     "train-cached": lambda: cached("FineTuneJob"),
     "evaluate-cached": lambda: cached("EvalRun"),
+    "evaluate-service": of_service,
+    "evaluate-judged": judged,
     "service": service,
     "service-vllm": lambda: service(EVERYTHING, maxModelLen=4096, args=["--seed", "1"]),
     "service-lmdeploy": lambda: service(EVERYTHING, type="LMDeploy", maxModelLen=4096),
@@ -155,6 +185,23 @@ def assert_restricted(pod: Object) -> None:
         assert mounted <= {volume["name"] for volume in pod["volumes"]}
         online = container["name"] in ("stage", "preflight")
         assert online or "envFrom" not in container, "secrets go to who brings inputs alone"
+        scores = container["name"] in ("evaluate", "baseline")
+        keys = [each for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})]
+        assert scores or not keys, "the judge's key goes to who scores alone"
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_a_pod_has_no_more_containers_than_its_results_are_reckoned_with(name: str) -> None:
+    """The kubelet divides what it keeps of results among all containers of a pod."""
+    for item in RENDERED[name]():
+        template = item["spec"].get("template") if item["kind"] == "Job" else None
+        if template:
+            pod = template["spec"]
+            count = len(pod["containers"]) + len(pod.get("initContainers", []))
+            (worker,) = pod["containers"]
+            flow = worker["command"][-1]
+            assert termination_limit(flow) <= POD_TERMINATION_LIMIT // count
+            assert termination_limit("stage") <= POD_TERMINATION_LIMIT // count
 
 
 LABEL = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
@@ -187,6 +234,7 @@ def test_every_pod_of_a_job_is_restricted(pod: Object, kind: str) -> None:
     for job in [*first, *batch(kind, pod=pod), *last]:
         if job["kind"] == "Job":
             assert_restricted(job["spec"]["template"]["spec"])
+            assert "secretKeyRef" not in str(job), "nothing is judged"
             assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 

@@ -61,6 +61,10 @@ BLOCKED = [
     (waiting("ErrImagePull"), "ImageCannotBePulled"),
     (waiting("InvalidImageName"), "ImageCannotBePulled"),
     (waiting("CreateContainerConfigError", 'secret "s" not found'), "SecretNotFound"),
+    (
+        waiting("CreateContainerConfigError", "couldn't find key OPENAI_API_KEY in Secret team/s"),
+        "SecretNotFound",
+    ),
     (waiting("CreateContainerConfigError", "run as root"), "PodRefused"),
     (waiting("CreateContainerError", "no such file"), "PodRefused"),
     (waiting("PodInitializing"), None),

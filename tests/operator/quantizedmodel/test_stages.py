@@ -158,6 +158,23 @@ def test_the_image_that_compresses_is_not_the_engine_s() -> None:
     assert pod_of(decision)["containers"][0]["image"] == "runtime:1"
 
 
+def test_the_engine_s_image_may_be_the_user_s_own() -> None:
+    _, _, decision = compressed(verification={"image": "rocm:1"}, pod={"image": "mine:1"})
+    assert pod_of(decision)["initContainers"][1]["image"] == "rocm:1"
+    plan = plan_of(decision)
+    assert plan.verify is not None
+    assert plan.verify.image == "rocm:1"
+
+
+def test_without_an_image_for_the_accelerator_nothing_is_compressed_in_vain() -> None:
+    pod = {"accelerator": "amd.com/gpu"}
+    status, reason, message = ready(decide(resource("QuantizedModel", pod=pod)))
+    assert (status, reason) == ("False", "InvalidSpec")
+    assert "for amd.com/gpu; name one in spec.verification.image." in message
+    named = resource("QuantizedModel", pod=pod, verification={"image": "rocm:1"})
+    assert ready(decide(named))[1] == "Resolving"
+
+
 def test_nothing_is_written_to_volumes_while_the_engine_is_asked() -> None:
     pod = pod_of(compressed()[2])
     for container in (*pod["initContainers"], *pod["containers"]):

@@ -38,6 +38,7 @@ ROAD = [
         endpoint={"gateway": {"name": "gw"}, "hostnames": ["a.example.com"]},
     ),
     resource("InferenceService", "plain"),
+    resource("EvalRun", "live", model=None, service={"name": "serve"}),
 ]
 
 
@@ -139,6 +140,7 @@ def test_the_whole_road_ends_well(road: FakeClient) -> None:
         "gate": "Passed",
         "serve": "Serving",
         "plain": "Serving",
+        "live": "Passed",
     }
 
 
@@ -153,6 +155,7 @@ def test_the_chain_of_digests_holds(road: FakeClient) -> None:
     small = road.one("QuantizedModel", "small")["status"]["artifact"]["digest"]
     assert road.one("EvalRun", "gate")["status"]["verdict"]["modelDigest"] == small
     assert road.one("InferenceService", "serve")["status"]["stable"]["digest"] == small
+    assert road.one("EvalRun", "live")["status"]["verdict"]["modelDigest"] == small
 
 
 def test_each_object_is_made_once(road: FakeClient) -> None:
@@ -283,9 +286,7 @@ def test_what_is_refused_is_tried_again_but_not_written_again() -> None:
 
 def test_a_kind_that_the_cluster_does_not_have_is_told() -> None:
     client = FakeClient()
-    client.put(
-        ROAD[-2] | {"spec": {**ROAD[-2]["spec"], "gates": [], "model": {"uri": "pvc://a/b"}}}
-    )
+    client.put(ROAD[4] | {"spec": {**ROAD[4]["spec"], "gates": [], "model": {"uri": "pvc://a/b"}}})
 
     def unknown(at: str, what: str) -> None:
         if at == "before" and "httproutes" in what:
@@ -333,6 +334,25 @@ def test_a_deleted_resource_is_forgotten() -> None:
     client.remove(("evalruns", NAMESPACE, "score"))
     assert asyncio.run(reconciler.reconcile(key)) is None
     assert dependents.of(target) == set()
+
+
+def test_who_scores_a_service_is_looked_at_again_when_it_changes() -> None:
+    dependents, client = Dependents(), FakeClient()
+    client.put(resource("EvalRun", "live", model=None, service={"name": "serve"}))
+    key = Key("EvalRun", NAMESPACE, "live")
+    asyncio.run(Reconciler(client, SETTINGS, dependents).reconcile(key))
+    assert dependents.of(Key("InferenceService", NAMESPACE, "serve")) == {key}
+
+
+def test_a_circle_by_gates_is_seen_though_nothing_of_it_is_named_directly() -> None:
+    """The whole way is read: live -> serve -> other -> second -> live."""
+    client = FakeClient()
+    for name, asked in (("live", "serve"), ("other", "second")):
+        client.put(resource("EvalRun", name, model=None, service={"name": asked}))
+    for name, gate in (("serve", "other"), ("second", "live")):
+        client.put(resource("InferenceService", name, gates=[{"evalRun": gate}]))
+    asyncio.run(new_reconciler(client).reconcile(Key("EvalRun", NAMESPACE, "live")))
+    assert ready_of(client, "EvalRun", "live")["reason"] == "CircularReference"
 
 
 def test_a_deleted_job_is_made_again_until_its_end_is_known() -> None:

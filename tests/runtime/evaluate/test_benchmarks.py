@@ -11,8 +11,8 @@ import pytest
 
 from martlet_api import benchmarks
 from martlet_api.conditions import Reason
-from martlet_api.contract import EvaluatePlan, Input, Plan, Termination
-from martlet_api.evalrun import Generation, Suite
+from martlet_api.contract import Input, Plan, Termination
+from martlet_api.evalrun import Suite
 from martlet_runtime.errors import UserError
 from martlet_runtime.evaluate import catalog, flow
 from martlet_runtime.paths import Paths
@@ -65,10 +65,8 @@ def scored(engine: Any, pod: Callable[..., Paths]) -> Callable[..., Termination]
         suite = Suite.model_validate(
             {"name": "s", "benchmark": benchmark, "dataset": {"uri": uri}, **fields}
         )
-        evaluate = EvaluatePlan(
-            endpoint=engine.endpoint, served_name="m", suites=[suite], generation=Generation()
-        )
         inputs = [Input(name="suite-s", kind="Folder", uri=uri, benchmark=benchmark)]
+        evaluate = engine.plan(suite)
         plan = Plan(
             kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate
         )

@@ -10,7 +10,7 @@ import pytest
 
 from martlet_api.conditions import Reason
 from martlet_runtime.errors import RetryableError
-from martlet_runtime.evaluate.engine import problem, wait
+from martlet_runtime.evaluate.engine import named, problem, wait
 
 
 def test_an_engine_that_completes_is_there(engine: Any) -> None:
@@ -33,6 +33,16 @@ def test_one_that_never_answers_is_worth_another_try(engine: Any) -> None:
         wait(engine.endpoint, "m", seconds=0)
     assert caught.value.reason == Reason.ENGINE_FAILED
     assert "503" in caught.value.message
+
+
+def test_one_of_somebody_else_s_is_named(engine: Any) -> None:
+    engine.down = True
+    who = "InferenceService/chat (revision chat-1)"
+    plan = engine.plan(service=who)
+    with pytest.raises(RetryableError) as caught:
+        wait(plan.endpoint, "m", seconds=0, who=named(plan))
+    assert caught.value.message.startswith(f"{who} gave no answer within 0 s")
+    assert named(engine.plan()) == "The engine"
 
 
 def test_none_at_all_is_told(engine: Any) -> None:

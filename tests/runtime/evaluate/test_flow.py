@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from martlet_api import contract
 from martlet_api.conditions import Reason
-from martlet_api.contract import EvaluatePlan, Input, OutputPlan, Plan, Termination
+from martlet_api.contract import Input, OutputPlan, Plan, Termination
 from martlet_api.evalrun import Generation, Suite
 from martlet_runtime.errors import RetryableError, UserError
-from martlet_runtime.evaluate import flow, samples, suites
+from martlet_runtime.evaluate import flow, kept, samples, suites
 from martlet_runtime.paths import Paths
 from martlet_runtime.report import Report
 
@@ -40,6 +40,7 @@ class Scoring:
         self.engine, self.pod, self.folder = engine, pod, folder
         self.report = Report()
         self.output: OutputPlan | None = None
+        self.service: str | None = None
 
     def run(self, *suites: tuple[Suite, list[dict[str, Any]]]) -> Termination:
         files, inputs = {}, []
@@ -55,12 +56,11 @@ class Scoring:
                     benchmark=each.benchmark,
                 )
             )
-        evaluate = EvaluatePlan(
-            endpoint=self.engine.endpoint,
-            served_name="m",
-            suites=[each for each, _ in suites],
+        evaluate = self.engine.plan(
+            *(each for each, _ in suites),
             generation=Generation(temperature=0, max_tokens=7, seed=3),
             output=self.output,
+            service=self.service,
         )
         plan = Plan(
             kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate
@@ -122,6 +122,39 @@ def test_a_sample_without_an_answer_makes_no_verdict(scoring: Scoring) -> None:
     assert "1 samples got no answer" in ended.message
 
 
+def test_one_suite_s_lost_row_leaves_all_suites_without_a_verdict(scoring: Scoring) -> None:
+    scoring.engine.answers = {q["query"]: q["response"] for q in QA} | {"Which": "ANSWER: A"}
+    scoring.engine.refused = MCQ[5]["question"]
+    ended = scoring.run((suite("places", "general_qa"), QA), (suite("letters", "general_mcq"), MCQ))
+    assert (ended.succeeded, ended.reason) == (False, Reason.INCONCLUSIVE)
+    assert ended.evaluate is not None
+    found = [(s.suite, s.value, s.samples, s.incomplete) for s in ended.evaluate.scores]
+    assert found == [("places", 1, 8, 0), ("letters", pytest.approx(4 / 7, abs=1e-4), 7, 1)]
+
+
+def test_rows_and_their_suite_s_score_have_one_name(scoring: Scoring) -> None:
+    scoring.engine.answers = {"Which": "ANSWER: A"}
+    scoring.output = OutputPlan(uri="pvc://out/e/r", record={})
+    ended = scoring.run((suite("places", "general_qa"), QA), (suite("letters", "general_mcq"), MCQ))
+    assert ended.evaluate is not None
+    rows = list(samples.read(scoring.volumes / "out/e/r" / samples.FILE))
+    for score in ended.evaluate.scores:
+        own = [row.scores[score.metric] for row in rows if row.suite == score.suite]
+        assert sum(own) / len(own) == pytest.approx(score.value, abs=1e-4)
+
+
+def test_kept_scores_that_were_changed_make_no_verdict(scoring: Scoring) -> None:
+    """An attempt whose message was lost would tell what somebody wrote since."""
+    scoring.output = OutputPlan(uri="pvc://out/e/r", record={})
+    scoring.run((suite("places", "general_qa"), QA))
+    path = scoring.volumes / "out/e/r" / kept.SCORES
+    path.write_text(path.read_text().replace('"value":0.0', '"value":1.0'))
+    with pytest.raises(UserError) as caught:
+        scoring.run((suite("places", "general_qa"), QA))
+    assert caught.value.reason == Reason.DIGEST_MISMATCH
+    assert "scores.json in pvc://out/e/r was changed" in caught.value.message
+
+
 def test_every_row_is_kept_and_a_second_attempt_scores_nothing_again(scoring: Scoring) -> None:
     scoring.engine.answers = {q["query"]: q["response"] for q in QA[:6]}
     scoring.output = OutputPlan(uri="pvc://out/e/r", record={"owner": "us"})
@@ -153,7 +186,17 @@ def test_an_engine_that_dies_half_way_is_worth_another_try(scoring: Scoring) -> 
     with pytest.raises(RetryableError) as caught:
         scoring.run((suite("places", "general_qa"), QA))
     assert caught.value.reason == Reason.ENGINE_FAILED
-    assert "stopped answering in suite places" in caught.value.message
+    assert caught.value.message.startswith("The engine stopped answering in suite places")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_service_that_stops_half_way_is_named(scoring: Scoring) -> None:
+    scoring.engine.dies_after = 3
+    scoring.service = "InferenceService/chat (revision chat-1)"
+    with pytest.raises(RetryableError) as caught:
+        scoring.run((suite("places", "general_qa"), QA))
+    assert caught.value.reason == Reason.ENGINE_FAILED
+    assert caught.value.message.startswith(f"{scoring.service} stopped answering in suite places")
 
 
 def test_an_engine_that_refuses_every_question_is_told(scoring: Scoring) -> None:
@@ -161,14 +204,15 @@ def test_an_engine_that_refuses_every_question_is_told(scoring: Scoring) -> None
     with pytest.raises(RetryableError) as caught:
         scoring.run((suite("places", "general_qa"), QA))
     assert caught.value.reason == Reason.ENGINE_FAILED
-    assert "places gave no scores" in caught.value.message
+    assert "gave no answers in suite places" in caught.value.message
 
 
 def test_a_threshold_on_an_unknown_metric_names_those_that_are_reported(scoring: Scoring) -> None:
     with pytest.raises(UserError) as caught:
         scoring.run((suite("places", "general_qa", {"metric": "Rouge-X", "min": 0.5}), QA))
     assert caught.value.reason == Reason.METRIC_NOT_REPORTED
-    assert "Rouge-L-R" in caught.value.message
+    assert "it reports Rouge-1-F, Rouge-1-P" in caught.value.message
+    assert "Did you mean Rouge-" in caught.value.message
 
 
 def test_a_broken_row_is_told_before_the_engine_is_waited_for(scoring: Scoring) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from martlet_api.evalrun import Suite, Threshold
 from martlet_runtime.errors import UserError
 from martlet_runtime.evaluate.flow import check_metrics, scores_of
 from martlet_runtime.evaluate.measured import Answers, Measured, stderr_of_mean
+from martlet_runtime.evaluate.pairing import pairings, pairs_of
 from martlet_runtime.evaluate.samples import Sample, digest
 from martlet_runtime.evaluate.suites import name_of, read_report, reviewed
 
@@ -62,6 +64,13 @@ def test_a_threshold_on_a_metric_that_is_not_there_names_those_that_are() -> Non
         check_metrics(suite(bound("accuracy", min=0.5)), figures)
     assert caught.value.reason == Reason.METRIC_NOT_REPORTED
     assert "accuracy; it reports mean_acc, std" in caught.value.message
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_number_makes_no_verdict(value: float) -> None:
+    with pytest.raises(UserError, match=r"Suite s: mean_acc is (nan|inf), so there is") as caught:
+        check_metrics(suite(), [Measured("mean_acc", value, 3)])
+    assert caught.value.reason == Reason.INCONCLUSIVE
 
 
 def test_thresholds_on_metrics_that_are_there_pass_the_check() -> None:
@@ -134,7 +143,7 @@ def test_a_report_is_read_back_with_the_error_of_its_mean(tmp_path: Path) -> Non
     found = read_report(suite(), tmp_path)
     assert (found.rows, len(found.samples)) == (5, 4)
     assert found.samples[0] == Sample(
-        "s", "example/0", "Which?", digest(["Be brief.", "Which?"]), "A", "B", {"acc": 1.0}
+        "s", "example/0", "Which?", digest(["Be brief.", "Which?"]), "A", "B", {"mean_acc": 1.0}
     )
     (figure,) = found.measured
     assert (figure.metric, figure.value, figure.samples, figure.stderr) == (
@@ -145,7 +154,19 @@ def test_a_report_is_read_back_with_the_error_of_its_mean(tmp_path: Path) -> Non
 def test_a_score_that_is_no_mean_of_its_rows_has_no_standard_error(tmp_path: Path) -> None:
     report(tmp_path)
     review(tmp_path, 1, 0)
-    assert read_report(suite(), tmp_path).measured == [Measured("mean_acc", 0.75, 4)]
+    found = read_report(suite(), tmp_path)
+    assert found.measured == [Measured("mean_acc", 0.75, 4)]
+    assert [sample.scores for sample in found.samples] == [{"acc": 1}, {"acc": 0}]
+
+
+def test_rows_are_compared_by_the_names_that_scores_are_told_by(tmp_path: Path) -> None:
+    """Else nothing would be known of how two models' rows go together."""
+    report(tmp_path)
+    review(tmp_path, 1, 1, 0, 1)
+    found = read_report(suite(), tmp_path)
+    (score,) = scores_of(suite(), found)
+    (pairing,) = pairings(pairs_of(found.samples, found.samples))
+    assert (pairing.suite, pairing.metric) == (score.suite, score.metric)
 
 
 def test_no_report_has_no_metrics_and_no_answers(tmp_path: Path) -> None:

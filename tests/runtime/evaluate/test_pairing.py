@@ -10,6 +10,7 @@ from statistics import fmean, variance
 import pytest
 
 from martlet_api.contract import ComparePlan, OutputPlan, Plan
+from martlet_api.termination import decode, encode
 from martlet_runtime.evaluate import compare, page, samples
 from martlet_runtime.evaluate.pairing import SURPRISE, changed, pairings, pairs_of
 from martlet_runtime.evaluate.samples import Sample, digest
@@ -87,7 +88,11 @@ def compared(tmp_path: Path) -> tuple[Paths, Plan]:
         samples.write(folder / samples.FILE, rows(*scores, answer=answer))
     output = OutputPlan(uri="pvc://out/e/r-comparison", record={})
     return paths, Plan(
-        kind="EvalRun", namespace="n", name="e", run="r", compare=ComparePlan(output=output)
+        kind="EvalRun",
+        namespace="n",
+        name="e",
+        run="r",
+        compare=ComparePlan(metrics={"s": ["acc"]}, output=output),
     )
 
 
@@ -107,3 +112,25 @@ def test_the_rows_that_changed_are_an_artifact_with_a_page(compared: tuple[Paths
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert text.index("question 0") < text.index("question 1")
+
+
+def test_all_metrics_that_scores_have_are_told_and_no_others(compared: tuple[Paths, Plan]) -> None:
+    paths, plan = compared
+    names = [f"metric_{number}" for number in range(17)]
+    told = {f"suite-{number}": names for number in range(16)}
+    for name, shift in (("samples", 0), ("baseline", 1)):
+        found = [
+            Sample(suite, str(n), "asked", digest(n), "x", "y", {**scores, "other": 1.0})
+            for suite in told
+            for n in range(4)
+            for scores in [{metric: float((n + shift) % 3) for metric in names}]
+        ]
+        samples.write(paths.inputs / name / samples.FILE, found)
+    assert plan.compare is not None
+    comparing = plan.compare.model_copy(update={"metrics": told})
+    ended = compare.run(plan.model_copy(update={"compare": comparing}), paths, Report())
+    assert ended.compare is not None
+    assert [(p.suite, p.metric) for p in ended.compare.pairings] == sorted(
+        (suite, metric) for suite in told for metric in names
+    )
+    assert decode(encode(ended)) == ended

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from martlet_api.conditions import Reason
 from martlet_api.contract import EvaluatePlan, Input, Plan
-from martlet_api.evalrun import Generation, Suite
+from martlet_api.evalrun import Suite
 from martlet_runtime.errors import UserError
 from martlet_runtime.evaluate import flow, perplexity
 from martlet_runtime.paths import Paths
@@ -28,6 +28,16 @@ def model(village: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(village / "base", dtype=torch.float32).eval()
 
 
+STORIES = Suite.model_validate(
+    {"name": "stories", "benchmark": "perplexity", "dataset": {"uri": "pvc://d/stories.txt"}}
+)
+
+
+def plan_of(evaluate: EvaluatePlan) -> Plan:
+    inputs = [Input(name="suite-stories", kind="Dataset", uri="pvc://d/stories.txt", rows="Text")]
+    return Plan(kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate)
+
+
 @torch.no_grad()
 def told(model: Any, tokens: list[int]) -> list[float]:
     """The log-probability of each token but the first."""
@@ -39,17 +49,9 @@ def test_it_is_what_transformers_computes_over_the_same_windows(
     engine: Any, model: Any, village: Path, pod: Callable[..., Paths], monkeypatch: Any
 ) -> None:
     engine.surprise, engine.max_model_len = (lambda tokens: told(model, tokens)), 65
-    suite = Suite.model_validate(
-        {"name": "stories", "benchmark": "perplexity", "dataset": {"uri": "pvc://d/stories.txt"}}
-    )
-    evaluate = EvaluatePlan(
-        endpoint=engine.endpoint, served_name="m", suites=[suite], generation=Generation()
-    )
-    inputs = [Input(name="suite-stories", kind="Dataset", uri="pvc://d/stories.txt", rows="Text")]
-    plan = Plan(kind="EvalRun", namespace="n", name="e", run="r", inputs=inputs, evaluate=evaluate)
     paths = pod(model=village / "base", suite_stories=village / "stories.txt")
     report = Report()
-    ended = flow.run(plan, paths, report)
+    ended = flow.run(plan_of(engine.plan(STORIES)), paths, report)
     assert ended.evaluate is not None
     (score,) = ended.evaluate.scores
     tokenizer = AutoTokenizer.from_pretrained(village / "base")
@@ -61,6 +63,22 @@ def test_it_is_what_transformers_computes_over_the_same_windows(
     assert score.stderr is not None
     assert 0 < score.stderr < score.value
     assert report.registry.get_sample_value("martlet_eval_samples") == score.samples
+
+
+def test_of_a_service_the_tokens_are_asked_too(
+    engine: Any, model: Any, village: Path, pod: Callable[..., Paths]
+) -> None:
+    """No model is at hand; the score is the same as with it."""
+    tokenizer = AutoTokenizer.from_pretrained(village / "base")
+    engine.surprise, engine.max_model_len = (lambda tokens: told(model, tokens)), 65
+    engine.tokens = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+    plan = engine.plan(STORIES, service="InferenceService/chat (revision chat-1)")
+    ended = flow.run(plan_of(plan), pod(suite_stories=village / "stories.txt"), Report())
+    with_model = pod(model=village / "base", suite_stories=village / "stories.txt")
+    own = flow.run(plan_of(engine.plan(STORIES)), with_model, Report())
+    assert ended.evaluate == own.evaluate
+    assert ended.evaluate is not None
+    assert ended.evaluate.scores[0].samples > 1
 
 
 def test_the_standard_error_is_that_of_windows_drawn_anew(monkeypatch: Any) -> None:
@@ -85,6 +103,6 @@ def test_windows_do_not_overlap(count: int, size: int, sizes: list[int]) -> None
 
 def test_an_engine_that_does_not_tell_is_said_to(engine: Any) -> None:
     with pytest.raises(UserError) as caught:
-        perplexity.measure("s", engine.endpoint, "m", [1, 2, 3], lambda _: None)
+        perplexity.measure("s", engine.plan(), [1, 2, 3], lambda _: None)
     assert caught.value.reason == Reason.METRIC_NOT_REPORTED
     assert "does not tell the probabilities" in caught.value.message
