@@ -75,6 +75,10 @@ class Guard(ApiModel):
             "direction belongs to metric PromQL: of the others it is known; remove it",
         ),
         (
+            "!has(self.slo) || self.metric != 'ErrorRate' || self.slo < 1.0",
+            "slo of ErrorRate is a share of requests, between 0 and 1, such as 0.01",
+        ),
+        (
             f"!has(self.quantile) || (has(self.slo) && self.metric in [{_LATENCIES}])",
             "quantile belongs to the slo of a latency; remove it",
         ),

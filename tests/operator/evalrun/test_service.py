@@ -152,7 +152,7 @@ def test_another_revision_makes_a_new_run_and_the_former_verdict_is_gone(other: 
     assert decision.status.run.id != live["status"]["run"]["id"]
     assert decision.status.verdict is None
     assert plan_of(decision)["evaluate"]["endpoint"].startswith(
-        f"http://{other['status']['serving']['revision']}."
+        f"http://{other['status']['stable']['revision']}."
     )
 
 

@@ -3,15 +3,15 @@
 A guard with an ``slo`` besides a tolerance is two tests: beside the stable revision, and alone.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from pydantic import TypeAdapter
 
 from martlet_api import canary as api
 from martlet_api.inferenceservice import GuardEvidence
 from martlet_operator.canary.betting import log_evidence
-from martlet_operator.canary.evidence import Evidence, Track, failed, fold
+from martlet_operator.canary.evidence import Evidence, failed, read, written
+from martlet_operator.canary.fold import fold
 from martlet_operator.canary.guards import (
     Bound,
     Direction,
@@ -23,6 +23,7 @@ from martlet_operator.canary.guards import (
     ValueGuard,
     shares,
 )
+from martlet_operator.canary.track import Track
 from martlet_operator.canary.verdict import Progress, progress, verdict
 from martlet_operator.canary.windows import Window
 from martlet_operator.inferenceservice.rollout.state import Rollout, Verdict
@@ -30,7 +31,6 @@ from martlet_operator.inferenceservice.rollout.state import Rollout, Verdict
 REQUESTS, ERRORS = "requests", "errors"
 """The counts of a window that guards of errors take."""
 _QUANTILE = 0.95
-_STATE = TypeAdapter(Evidence)
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ def judged(
     counted = window is not None and _counts(spec, rollout, window)
     if window and not counted:
         window = window.stable_alone
-    known = {told.guard: _STATE.validate_json(told.state) for told in former}
+    known = {told.guard: json.loads(told.state) for told in former}
     parts = shares(guards)
     evidence, verdicts = [], {}
     for guard in guards:
-        state = known.get(guard.name, Evidence())
+        state = read(guard, known.get(guard.name, {}))
         if window:
             state = fold(guard, state, window)
         if problem := watched.problems.get(guard.name):
@@ -142,7 +142,7 @@ def _told(guard: Guard, state: Evidence, found: Verdict, alpha: float) -> GuardE
         stable=stable,
         to_fail=round(come.fail, 3),
         to_pass=round(come.passing, 3),
-        state=_STATE.dump_json(state, exclude_defaults=True).decode(),
+        state=json.dumps(written(state), separators=(",", ":")),
     )
 
 
@@ -150,7 +150,7 @@ def _track(state: Evidence) -> Track | None:
     """Of several edges the one where the canary looks worst."""
     if not state.tracks:
         return None
-    return max(state.tracks, key=lambda t: log_evidence(next(iter(t.stakes.values()))))
+    return max(state.tracks, key=lambda t: log_evidence([next(iter(t.stakes.values()))]))
 
 
 def _figures(guard: Guard, state: Evidence) -> tuple[str | None, str | None]:
