@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rollout_builders import BEGIN, Object, service
+
+from rollouts.timeline import Timeline, route_of, status_of
+
+
+def http_route(generation: int, observed: int, status: str = "True") -> Object:
+    refs = [{"name": "r-blue", "weight": 80}, {"name": "r-green", "weight": 20}]
+    condition = {"type": "Accepted", "status": status, "observedGeneration": observed}
+    return {
+        "metadata": {"generation": generation},
+        "spec": {"rules": [{"backendRefs": refs}, {"backendRefs": [{"name": "other"}]}]},
+        "status": {"parents": [{"conditions": [condition]}]},
+    }
+
+
+def test_a_status_is_read_with_its_canary_and_the_newest_rejection() -> None:
+    canary = {"revision": "r-green", "state": "Stepping", "step": 2}
+    rejected = [{"revision": "r-red"}, {"revision": "r-older"}]
+    found = status_of(service(canary=canary, rejected=rejected, reason="CanaryStep"), BEGIN)
+    assert (found.stable, found.canary, found.state, found.step) == (
+        "r-blue",
+        "r-green",
+        "Stepping",
+        2,
+    )
+    assert (found.rejected, found.reason, found.message) == ("r-red", "CanaryStep", "CanaryStep.")
+
+
+def test_a_service_that_nobody_looked_at_yet_has_an_empty_status() -> None:
+    found = status_of({"metadata": {"generation": 1}}, BEGIN)
+    assert (found.reason, found.stable, found.canary) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("generation", "observed", "status", "accepted"),
+    [(3, 3, "True", True), (3, 2, "True", False), (3, 3, "False", False)],
+    ids=["taken", "an older one taken", "refused"],
+)
+def test_a_route_is_accepted_as_it_is_now_alone(
+    generation: int, observed: int, status: str, accepted: bool
+) -> None:
+    found = route_of(http_route(generation, observed, status), BEGIN)
+    assert found.weights == {"r-blue": 80, "r-green": 20}
+    assert found.accepted == accepted
+
+
+def test_only_changes_are_kept() -> None:
+    """A watch that begins anew tells once more what is known."""
+    timeline = Timeline()
+    for at, item in enumerate([service(), service(), service(reason="Baking"), service()]):
+        timeline.see_service(item, BEGIN + at)
+    for at, observed in enumerate([1, 1, 2, 2]):
+        timeline.see_route(http_route(2, observed), BEGIN + at)
+    assert [s.at - BEGIN for s in timeline.statuses] == [0, 2, 3]
+    assert [(r.at - BEGIN, r.accepted) for r in timeline.routes] == [(0, False), (2, True)]
+
+
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [
+        (["--port", "8080", "--fingerprint-value", "green"], {"r-green": "green"}),
+        (["--port", "8080"], {}),
+    ],
+)
+def test_a_deployments_arguments_name_its_revision(args: list[str], names: dict[str, str]) -> None:
+    timeline = Timeline()
+    containers: list[Any] = [{"name": "engine", "args": args}]
+    template = {"spec": {"containers": containers}}
+    timeline.see_deployment({"metadata": {"name": "r-green"}, "spec": {"template": template}}, 0.0)
+    assert timeline.names == names
