@@ -3,8 +3,8 @@
     python make_versions.py --model /mnt/pvc/models/base --data /mnt/pvc/data/test.jsonl
 
 Runs in the runtime image. ``NAME-next`` has the same weights in other bytes; ``NAME-damaged`` has
-noise on its weights, so that it answers as fast as before, and wrong. Prints the rows of ``--data``
-last, as one JSON array: who asks from outside the cluster cannot read the volume.
+noise on its weights: each token comes as fast as before, and is wrong. Prints the rows of
+``--data`` last, as one JSON array: who asks from outside the cluster cannot read the volume.
 """
 
 import argparse
@@ -18,8 +18,9 @@ from safetensors.numpy import load_file, save_file
 
 Weights = dict[str, np.ndarray]
 WEIGHTS = "model.safetensors"
-NOISE = 1.0
-"""In standard deviations of each matrix."""
+NOISE = 2.0
+"""In standard deviations of each matrix. With 1 the quickstart's base still has 34 of 42 answers
+right, with 2 one of them, and the perplexity of its stories rises from 2.2 to 274."""
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def make(model: Path, name: str, change: Callable[[Weights], Weights]) -> Path:
 
 
 def with_noise(weights: Weights, seed: int = 0) -> Weights:
-    """Every matrix with as much noise as it has of its own; norms and biases as they were."""
+    """Every matrix drowned in noise; norms and biases as they were."""
     rng = np.random.default_rng(seed)
     return {
         name: value + noise(value, rng) if value.ndim > 1 else value

@@ -114,9 +114,16 @@ def output() -> Path:
 
 
 def begin(kube: Kube, stable: Version, namespace: str = road.NAMESPACE) -> Ground:
-    """The models, and a service that serves ``stable``; RoadError when it does not come up."""
+    """The models, and a service that serves ``stable``; RoadError when it does not come up.
+
+    One that an earlier run left goes: it would remember what it rejected.
+    """
+    words = ("inferenceservice", service.NAME, "-n", namespace, "--ignore-not-found", "--wait")
+    kube("delete", *words)
     ground = Ground(kube, namespace, models.prepare(kube, namespace), stable)
     settle(ground, seconds=600)
+    # A gateway says that it took a new route a moment before it knows it: asks until it does.
+    gateway.ask(kube, service.HOST, service.NAME, ground.questions[0][0])
     return ground
 
 

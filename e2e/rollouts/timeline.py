@@ -22,7 +22,10 @@ Object = dict[str, Any]
 FINGERPRINT = "--fingerprint-value"
 """The argument of vLLM's that says what its answers have as system_fingerprint."""
 
-_WATCH_SECONDS = 5
+_FROM_WHAT_IS_THERE = {"resource_version": "0", "timeout_seconds": 5}
+"""Without a version the API server asks etcd first how far it is, and with an older etcd (3.4) it
+waits for an answer in vain: "Too large resource version". The bound lets a watch be ended."""
+
 _JOIN_SECONDS = 30.0
 _AGAIN_SECONDS = 0.5
 _SLACK_SECONDS = 1.0
@@ -184,7 +187,7 @@ class Watcher:
         """A watch that begins anew tells what is there; what is known already adds nothing."""
         while not self._closed.is_set():
             try:
-                for event in watch.Watch().stream(listed, timeout_seconds=_WATCH_SECONDS):
+                for event in watch.Watch().stream(listed, **_FROM_WHAT_IS_THERE):
                     if event["type"] in ("ADDED", "MODIFIED"):
                         see(event["raw_object"], time.time())
             except (ApiException, HTTPError) as error:

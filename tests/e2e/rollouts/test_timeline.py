@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rollout_builders import BEGIN, Object, service
+from rollout_builders import BEGIN, Object, route, service
 
 from rollouts.timeline import Timeline, route_of, status_of
 
@@ -73,3 +73,34 @@ def test_a_deployments_arguments_name_its_revision(args: list[str], names: dict[
     template = {"spec": {"containers": containers}}
     timeline.see_deployment({"metadata": {"name": "r-green"}, "spec": {"template": template}}, 0.0)
     assert timeline.names == names
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "found"),
+    [
+        (0, 8, False),
+        (9.5, 9.8, True),
+        (5, 15, True),
+        (12, 13, True),
+        (20.5, 21, True),
+        (22, 30, False),
+    ],
+    ids=["before", "a second early", "across", "within", "a second late", "after"],
+)
+def test_a_revision_had_requests_while_the_gateway_had_a_weight_for_it(
+    begin: float, end: float, found: bool
+) -> None:
+    timeline = Timeline(
+        routes=[route(0, 100, 0), route(8, 80, 20, accepted=False), route(10, 80, 20)],
+        names={"r-green": "green"},
+    )
+    timeline.routes.append(route(20, 100, 0))
+    assert timeline.weights_of("green") == [(BEGIN, 0), (BEGIN + 10, 20), (BEGIN + 20, 0)]
+    assert timeline.had_requests("green", BEGIN + begin, BEGIN + end) is found
+
+
+def test_a_revision_that_still_has_its_weight_has_requests() -> None:
+    timeline = Timeline(routes=[route(10, 0, 100)], names={"r-green": "green"})
+    assert timeline.had_requests("green", BEGIN + 500, BEGIN + 501)
+    assert not timeline.had_requests("red", BEGIN + 500, BEGIN + 501)
+    assert not Timeline().had_requests("green", BEGIN, BEGIN + 1)
