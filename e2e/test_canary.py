@@ -21,20 +21,22 @@ from rollouts.service import Version
 
 pytestmark = pytest.mark.cluster
 
-ERRORS = {"metric": "ErrorRate", "tolerance": 1.5, "margin": 0.1}
+ERRORS = {"metric": "ErrorRate", "tolerance": 1.5, "margin": 0.2}
 FIRST_TOKEN = {"metric": "TimeToFirstToken", "tolerance": 2}
-"""Wide, since a step has some tens of requests, and two engines share two cores."""
+"""Wide, since a step has some tens of requests: by simulation a canary without an error passes the
+first after 35 s (45 in 19 of 20 cases), and one that fails half of its requests goes after 25."""
 
 CANARY = {
     "steps": [
-        {"weight": 20, "minDuration": "20s", "minRequests": 10},
+        {"weight": 25, "minDuration": "20s", "minRequests": 10},
         {"weight": 50, "minDuration": "20s", "minRequests": 20},
     ],
     "guards": [ERRORS],
+    "warmUp": "5s",
     "bakeTime": "10s",
     "maxDuration": "10m",
 }
-WEIGHTS = [0, 20, 50, 100]
+WEIGHTS = [0, 25, 50, 100]
 GATE = "rollout-gate"
 
 
@@ -117,7 +119,7 @@ def test_a_spec_put_back_takes_the_canary_back(ground: Ground) -> None:
     candidate = replace(stable, name="unwanted")
     course = scenario.run(ground, Try("put-back", candidate, CANARY, each=back))
     assert course.end == "Withdrawn", course.ready
-    assert course.weights("unwanted") == [0, 20, 0]
+    assert course.weights("unwanted") == [0, 25, 0]
     assert course.service["status"].get("rejected") == before, "nothing was wrong with it"
     check_nothing_lost(course)
 
@@ -132,9 +134,9 @@ def test_without_requests_nothing_is_decided_until_one_says_so(ground: Ground) -
         "onInconclusive: Rollback",
     )
     course = scenario.run(ground, Try("no-traffic", candidate, hold, rate=0, each=decide))
-    assert decide.seen["weight"] == 20, course.ready
+    assert decide.seen["weight"] == 25, course.ready
     check_gone_back(course, "unknown", "Inconclusive")
-    assert course.weights("unknown") == [0, 20, 0]
+    assert course.weights("unknown") == [0, 25, 0]
 
 
 @pytest.mark.long
@@ -154,7 +156,7 @@ def test_a_newer_revision_takes_the_place_of_a_canary(ground: Ground) -> None:
     course = scenario.run(ground, Try("newer", older, CANARY, seconds=400, each=change))
     assert course.end == "Promoted", course.ready
     assert ground.stable == newer
-    assert course.weights("older") == [0, 20, 0]
+    assert course.weights("older") == [0, 25, 0]
     assert course.weights("newer") == WEIGHTS
     check_nothing_lost(course)
 
@@ -203,6 +205,6 @@ def gate(uri: str) -> Object:
 @pytest.mark.parametrize("turn", range(4))
 def test_one_after_another_takes_over_at_twice_the_rate(ground: Ground, turn: int) -> None:
     name = f"turn-{turn}"
-    course = scenario.run(ground, Try(name, Version(name, model=other(ground)), CANARY, rate=8))
+    course = scenario.run(ground, Try(name, Version(name, model=other(ground)), CANARY, rate=12))
     assert course.end == "Promoted", course.ready
     check_nothing_lost(course)

@@ -69,7 +69,7 @@ class Try:
     name: str
     candidate: Version
     canary: Object
-    rate: float = 4.0
+    rate: float = 6.0
     seconds: float = 240.0
     gates: tuple[str, ...] = ()
     each: Callable[[Object, Timeline], None] = lambda _item, _timeline: None

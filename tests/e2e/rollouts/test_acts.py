@@ -18,18 +18,20 @@ def canary(state: str, since: float | None = None, started: float = 60) -> Objec
 
 
 @pytest.mark.parametrize(
-    ("item", "found"),
+    ("state", "since", "found"),
     [
-        (canary("Loading"), False),
-        (canary("Stepping"), False),
-        (canary("Stepping", 1), False),
-        (canary("Stepping", 10), True),
-        (canary("Baking", 10), False),
-        (service(), False),
+        ("Loading", None, False),
+        ("Stepping", None, False),
+        ("Stepping", 1, False),
+        ("Stepping", 10, True),
+        ("Baking", 10, False),
     ],
 )
-def test_a_canary_is_in_its_step_once_it_has_had_requests(item: Object, found: bool) -> None:
-    assert in_first_step(item) is found
+def test_a_canary_is_in_its_step_once_it_has_had_requests(
+    state: str, since: float | None, found: bool
+) -> None:
+    assert in_first_step(canary(state, since)) is found
+    assert not in_first_step(service())
 
 
 def test_the_age_of_a_rollout_counts_from_its_beginning() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rollout_builders import Object, service
 
+import test_canary
 from martlet_api.inferenceservice import InferenceServiceSpec
 from rollouts import faults
 from rollouts.service import Version, end_of, manifest
@@ -34,9 +35,8 @@ def test_the_same_revision_rejected_once_more_is_rolled_back_again() -> None:
     assert end_of(service(rejected=[OLD]), item) == "RolledBack"
 
 
-@pytest.mark.parametrize("canary", [{}, {"steps": [{"weight": 20, "minDuration": "20s"}]}])
+@pytest.mark.parametrize("canary", [{}, test_canary.CANARY], ids=["plain", "canary"])
 def test_the_service_is_one_of_the_api(canary: Object) -> None:
-    """Guards are left to the API server: what is checked here is the rest."""
     version = Version("green", args=tuple(faults.errors(50, after=10)), image=faults.image())
     item = manifest(version, canary, "quickstart", ("eval",))
     spec = InferenceServiceSpec.model_validate(item["spec"])
