@@ -25,6 +25,9 @@ _LOOK_SECONDS = 0.1
 _BEFORE_SECONDS = 5.0
 _AFTER_SECONDS = 5.0
 """The load begins before the change and ends after the end, so that both sides can be seen."""
+_HOLDS_SECONDS = 3.0
+"""What is the end lasts; between a canary that was withdrawn and a newer one nothing is on its way
+for a moment."""
 
 
 @dataclass
@@ -167,12 +170,15 @@ def run(ground: Ground, wanted: Try) -> Course:
 
 def _follow(ground: Ground, wanted: Try, before: Object, watcher: Watcher) -> End | None:
     until = time.monotonic() + wanted.seconds
+    ended: float | None = None
     while time.monotonic() < until:
         item = watcher.latest
-        if ground.is_seen(item):
-            if end := service.end_of(before, item):
-                watcher.timeline.mark(end)
-                return end
+        end = service.end_of(before, item) if ground.is_seen(item) else None
+        ended = (ended or time.monotonic()) if end else None
+        if ended and time.monotonic() - ended >= _HOLDS_SECONDS:
+            watcher.timeline.mark(str(end))
+            return end
+        if item:
             wanted.each(item, watcher.timeline)
         time.sleep(_LOOK_SECONDS)
     return None
