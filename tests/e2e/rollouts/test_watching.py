@@ -19,7 +19,7 @@ from rollouts.timeline import Timeline, Watcher
 pytestmark = pytest.mark.apiserver
 
 NAMESPACE = "default"
-SOON_SECONDS = 3.0
+SOON_SECONDS = 10.0
 GROUP = "gateway.networking.k8s.io"
 VERSION = {
     "name": "v1",
