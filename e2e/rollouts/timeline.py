@@ -84,10 +84,10 @@ class Timeline:
 
     def see_deployment(self, item: Object, at: float) -> None:
         """Its name is the revision's."""
-        (container,) = item["spec"]["template"]["spec"]["containers"]
-        args = container.get("args", [])
-        if FINGERPRINT in args:
-            self.names[item["metadata"]["name"]] = args[args.index(FINGERPRINT) + 1]
+        for container in item["spec"]["template"]["spec"]["containers"]:
+            args = container.get("args", [])
+            if FINGERPRINT in args:
+                self.names[item["metadata"]["name"]] = args[args.index(FINGERPRINT) + 1]
 
     def mark(self, text: str) -> None:
         self.marks.append(Mark(time.time(), text))
