@@ -53,13 +53,19 @@ def _scored(spec: EvalRunSpec) -> Termination:
             metric=metric,
             value=_number(drawn, 5),
             stderr=_number(drawn, 4),
+            detail=_judged_by(suite, spec),
             samples=rows,
             incomplete=rows // 7,
         )
         for suite, rows in _suites(spec, drawn)
         for metric in _metrics(suite, drawn)
     ]
-    found = EvaluateResult(scores=scores, artifact=_artifact(spec.output, drawn))
+    found = EvaluateResult(
+        scores=scores,
+        incomplete=2 * _MOST_ROWS,
+        unjudged=_MOST_ROWS,
+        artifact=_artifact(spec.output, drawn),
+    )
     text = f"{2 * _MOST_ROWS} samples of the baseline got no answer, so there is no verdict. " * 2
     return Termination(
         flow="evaluate",
@@ -102,8 +108,13 @@ def _suites(spec: EvalRunSpec, drawn: random.Random) -> list[tuple[Suite, int]]:
 
 def _metrics(suite: Suite, drawn: random.Random) -> list[str]:
     """Those that thresholds name, and one that the benchmark tells besides."""
-    other = PRIMARY.get(suite.benchmark) or "".join(drawn.choices(_DIGITS, k=_OTHER_METRIC))
+    known = None if suite.is_judged else PRIMARY.get(suite.benchmark)
+    other = known or "".join(drawn.choices(_DIGITS, k=_OTHER_METRIC))
     return sorted({other, *(limit.metric for limit in suite.thresholds)})
+
+
+def _judged_by(suite: Suite, spec: EvalRunSpec) -> str | None:
+    return f"judged by {spec.judge.model}" if suite.is_judged and spec.judge else None
 
 
 def _number(drawn: random.Random, digits: int, unit: float = 1) -> float:

@@ -131,8 +131,13 @@ def failure(review: dict[str, Any]) -> str | None:
 
 def _shown(error: str, said: str | None) -> str:
     """In one line, with the beginning of what the judge said."""
-    parts = (error, f"({said[:_SHOWN]})" if said else "")
-    return secret.hidden(" ".join(" ".join(part.split())[:_SHOWN] for part in parts).strip())
+    line = _line(error)
+    return f"{line} ({_line(said)})" if said else line
+
+
+def _line(text: str) -> str:
+    """Hidden before it is cut: half a key is a key's half."""
+    return " ".join(secret.hidden(text).split())[:_SHOWN]
 
 
 def _attempts(review: dict[str, Any]) -> list[dict[str, Any]]:
@@ -142,7 +147,7 @@ def _attempts(review: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _told(error: Exception) -> str:
-    return secret.hidden(str(error))[:_SHOWN]
+    return _line(str(error)).rstrip(".")
 
 
 def _key() -> str:

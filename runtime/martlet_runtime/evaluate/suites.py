@@ -121,58 +121,47 @@ def read_report(suite: Suite, output: Path) -> Answers:
         metrics += report.get("metrics", [])
     rows = _scores(samples)
     first = next((sample.error for sample in samples if sample.error), None)
-    if first is None:
-        measured, named = _figures(metrics, rows)
-        return Answers(measured, asked, [_named(sample, named) for sample in samples])
-    judged = [found for metric in metrics if (found := _judged(metric, rows))]
-    return Answers(judged, asked, samples, (f"{suite.name}: the judge gave no score: {first}",))
+    told = _figure if first is None else _judged
+    figures = [found for metric in metrics if (found := told(metric, rows))]
+    names = {own: figure.metric for figure, own in reversed(figures) if own}
+    return Answers(
+        [figure for figure, _ in figures],
+        asked,
+        [_named(sample, names) for sample in samples],
+        (f"{suite.name}: the judge gave no score: {first}",) if first else (),
+    )
 
 
-def _figures(
-    metrics: list[dict[str, Any]], rows: dict[str, list[float]]
-) -> tuple[list[Measured], dict[str, str]]:
-    """All figures, and by the rows' own name of a score the figure that is its mean."""
-    measured, named = [], dict[str, str]()
-    for metric in metrics:
-        own = _own_rows(metric, rows)
-        measured.append(_measured(metric, rows.get(own or "")))
-        if own:
-            named.setdefault(own, name_of(metric))
-    return measured, named
-
-
-def _own_rows(metric: dict[str, Any], rows: dict[str, list[float]]) -> str | None:
-    """What rows call the score that a figure is the mean of; None where it is no such mean."""
-    called = (name_of(metric), metric["identity"]["name"])
+def _figure(metric: dict[str, Any], rows: dict[str, list[float]]) -> tuple[Measured, str | None]:
+    """A figure as it is reported, and what rows call the score that it is the mean of; without a
+    standard error where it is no such mean."""
     value = float(metric["score"])
-    means = (name for name in called if name in rows and abs(fmean(rows[name]) - value) < _ROUNDED)
-    return next(means, None)
+    means = (n for n in _called(metric) if n in rows and abs(fmean(rows[n]) - value) < _ROUNDED)
+    own = next(means, None)
+    stderr = stderr_of_mean(rows[own]) if own else None
+    return Measured(name_of(metric), value, int(metric["num"]), stderr), own
 
 
-def _measured(metric: dict[str, Any], own: list[float] | None) -> Measured:
-    """No standard error where the score is not the mean of the rows' own."""
-    stderr = stderr_of_mean(own) if own else None
-    return Measured(name_of(metric), float(metric["score"]), int(metric["num"]), stderr)
+def _judged(
+    metric: dict[str, Any], rows: dict[str, list[float]]
+) -> tuple[Measured, str | None] | None:
+    """The mean over the rows that were judged: EvalScope's may have taken rules for the others."""
+    own = next((name for name in _called(metric) if name in rows), None)
+    if own is None or metric["identity"]["aggregation"] != "mean":
+        return None
+    found = rows[own]
+    return Measured(name_of(metric), fmean(found), len(found), stderr_of_mean(found)), own
+
+
+def _called(metric: dict[str, Any]) -> tuple[str, ...]:
+    """What rows may call a figure's score."""
+    name = metric["identity"]["name"]
+    return name_of(metric), name, _SHORT.get(name, name)
 
 
 def _named(sample: Sample, names: dict[str, str]) -> Sample:
     scores = {names.get(name, name): score for name, score in sample.scores.items()}
     return replace(sample, scores=scores)
-
-
-def _judged(metric: dict[str, Any], rows: dict[str, list[float]]) -> Measured | None:
-    """A mean over the rows that were judged: EvalScope's may have taken rules for the others."""
-    own = _own(metric, rows)
-    if not own or metric["identity"]["aggregation"] != "mean":
-        return None
-    return Measured(name_of(metric), fmean(own), len(own), stderr_of_mean(own))
-
-
-def _own(metric: dict[str, Any], rows: dict[str, list[float]]) -> list[float]:
-    """The rows' own scores of a metric, whichever of its names they have."""
-    name = metric["identity"]["name"]
-    known = (rows.get(each) for each in (name_of(metric), name, _SHORT.get(name, name)))
-    return next(filter(None, known), [])
 
 
 def _scores(samples: list[Sample]) -> dict[str, list[float]]:

@@ -35,18 +35,25 @@ def drawn(length: int, seed: int) -> str:
     return "".join(random.Random(seed).choices(letters, k=length))
 
 
-def fields(suites: list[str], metrics: list[str], *, compared: bool = False) -> Object:
+JUDGE = {"endpoint": "https://api.example.com/v1", "model": drawn(100, 7)}
+
+
+def fields(
+    suites: list[str], metrics: list[str], *, compared: bool = False, judged: bool = False
+) -> Object:
     wanted = [
         {
             "name": name,
             "benchmark": "general_qa",
             "dataset": {"uri": "pvc://d/t.jsonl"},
             "thresholds": [{"metric": metric, "min": 0} for metric in metrics],
+            **({"judge": {}} if judged else {}),
         }
         for name in suites
     ]
     beside = {"baseline": {"uri": "pvc://d/base"}, "output": {"uri": "pvc://scores/team"}}
-    return spec_of("EvalRun", suites=wanted, **(beside if compared else {}))
+    more = {**(beside if compared else {}), **({"judge": JUDGE} if judged else {})}
+    return spec_of("EvalRun", suites=wanted, **more)
 
 
 ORDINARY = [f"suite-{number}-support" for number in range(MOST_SUITES)]
@@ -83,12 +90,19 @@ FIGURES = st.builds(random.Random, st.integers(0, 2**32))
 
 
 @settings(max_examples=40, deadline=None)
-@given(FIGURES, st.integers(1, MOST_SUITES), st.integers(0, MOST_THRESHOLDS), st.booleans())
+@given(
+    FIGURES,
+    st.integers(1, MOST_SUITES),
+    st.integers(0, MOST_THRESHOLDS),
+    st.booleans(),
+    st.booleans(),
+)
 def test_whatever_is_found_of_a_spec_that_is_taken_can_be_told(
-    rng: random.Random, suites: int, metrics: int, compared: bool
+    rng: random.Random, suites: int, metrics: int, compared: bool, judged: bool
 ) -> None:
     named = rng.sample(ORDINARY, suites // 2) + rng.sample(LONGEST, suites - suites // 2)
-    wanted = fields(named, rng.sample(REPORTED, metrics), compared=compared)
+    metrics_of = rng.sample(REPORTED, metrics)
+    wanted = fields(named, metrics_of, compared=compared, judged=judged)
     spec = EvalRunSpec.model_validate(wanted)
     if room.problem(spec):
         return
@@ -106,8 +120,15 @@ def evaluated(rng: random.Random, spec: EvalRunSpec) -> Object:
     for suite, metric, rows in told(rng, spec):
         figures = {"value": rounded(rng, 5), "stderr": rounded(rng, 4)}
         counts = {"samples": rows, "incomplete": lost * (rows // 2)}
-        scores.append(Score(suite=suite, metric=metric, **figures, **counts))
-    return {"evaluate": EvaluateResult(scores=scores, artifact=made(rng) if spec.output else None)}
+        detail = f"judged by {spec.judge.model}" if spec.judge else None
+        scores.append(Score(suite=suite, metric=metric, detail=detail, **figures, **counts))
+    found = EvaluateResult(
+        scores=scores,
+        incomplete=lost * rng.randrange(100_000),
+        unjudged=lost * rng.randrange(100_000) if spec.judge else 0,
+        artifact=made(rng) if spec.output else None,
+    )
+    return {"evaluate": found}
 
 
 def laid_side_by_side(rng: random.Random, spec: EvalRunSpec) -> Object:

@@ -179,7 +179,8 @@ def test_rows_are_kept_with_what_the_judge_said(judging: Judging) -> None:
     folder = judging.volumes / "out/e/r"
     rows = list(samples.read(folder / samples.FILE))
     assert [row.judgement for row in rows] == [YES] * len(ROWS)
-    assert [row.scores for row in rows] == [{"acc": 1.0}] * len(ROWS)
+    # By the name of the figure, so that a baseline's rows can be laid beside them.
+    assert [row.scores for row in rows] == [{"mean_acc": 1.0}] * len(ROWS)
     assert "reasoning" in (folder / "report.html").read_text()
 
 
@@ -200,7 +201,7 @@ def test_nonsense_is_no_verdict_and_none_is_given(judging: Judging) -> None:
         "score: no JSON object found in the reply (I like it very much.). Look at the judge's log"
     )
     rows = list(samples.read(judging.volumes / "out/e/r" / samples.FILE))
-    assert [row.scores for row in rows][1:4] == [{"acc": 1.0}, {}, {"acc": 1.0}]
+    assert [row.scores for row in rows][1:4] == [{"mean_acc": 1.0}, {}, {"mean_acc": 1.0}]
     assert rows[2].error.startswith("no JSON object")
     assert judging.run().message == ended.message, "as kept, so told"
 

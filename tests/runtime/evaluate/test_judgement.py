@@ -45,6 +45,18 @@ def test_only_a_judgement_that_went_well_is_a_score(row: dict[str, Any], why: st
     assert judge.failure(row) == why
 
 
+def test_of_a_long_answer_the_beginning_is_shown_without_the_key(monkeypatch: Any) -> None:
+    """However the text is cut."""
+    monkeypatch.setenv(JUDGE_KEY_ENV, KEY)
+    for before in range(130, 170):
+        said = f"{'x' * before}{KEY} and more"
+        found = judge.failure(review({**NONSENSE, "raw_response": said}))
+        assert found is not None
+        assert found.startswith("no JSON object (xxx")
+        assert found.endswith(")")
+        assert KEY[:4] not in found
+
+
 def test_a_judgement_is_word_for_word() -> None:
     assert judge.judgement(review(GOOD, BUSY, NONSENSE)) == "yes\nno\n\nidea"
 
