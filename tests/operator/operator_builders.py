@@ -128,15 +128,9 @@ def serving(
 ) -> Object:
     """A service of which a revision serves a model, with another that loads if asked."""
     about = {"revision": revision, "digest": digest(text), "readyReplicas": ready}
-    status = {"stable": about}
+    status = {"serving": about}
     if following:
-        status["canary"] = {
-            **about,
-            "revision": following,
-            "readyReplicas": 0,
-            "state": "Loading",
-            "startedAt": "2026-01-01T00:00:00Z",
-        }
+        status["next"] = {**about, "revision": following, "readyReplicas": 0}
     return resource("InferenceService", name, status=status, replicas=1, **spec)
 
 

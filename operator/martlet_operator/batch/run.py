@@ -188,8 +188,7 @@ class _Step:
         else:
             ready = Ready("Unknown", reason, self._progress(state) or message)
         again = PROGRESS_SECONDS if state.running else None
-        status = self._status(ready, finished=False)
-        return Decision(status, desired, keep_run(run), again_after=again)
+        return Decision(self._status(ready, finished=False), desired, keep_run(run), again)
 
     def _troubled(self, trouble: Trouble, attempt: int) -> Ready:
         if attempt:

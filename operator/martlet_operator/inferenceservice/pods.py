@@ -24,24 +24,20 @@ def of_revision(snapshot: Snapshot, revision: str) -> list[Object]:
     return states.newest_first(snapshot.pods_with(labels.REVISION, revision))
 
 
-def fatal(pods: list[Object], *, serves: bool) -> Trouble | None:
-    """What the same pods would run into again: the revision is given up. An engine that ``serves``
-    must not die once."""
+def fatal(pods: list[Object]) -> Trouble | None:
+    """What the same pods would run into again: the revision is given up."""
     for pod in pods:
         stage = states.restarting(pod, "stage", 0)
         if stage and stage.user_error:
             return stage
-        crashes = 1 if serves else _CRASHES
-        if crash := states.restarting(pod, ENGINE, crashes):
+        if crash := states.restarting(pod, ENGINE, _CRASHES):
             reason = crash.reason if crash.user_error else Reason.CRASH_LOOP
-            times = "under load" if serves else f"{_CRASHES} times"
-            return Trouble(reason, f"The engine died {times}. {crash.message}", True)
+            return Trouble(reason, f"The engine died {_CRASHES} times. {crash.message}", True)
     return None
 
 
-def passing(snapshot: Snapshot, revision: str) -> Trouble | None:
-    """What keeps the pods of a revision from getting on now."""
-    pods = of_revision(snapshot, revision)
+def passing(snapshot: Snapshot, revision: str, pods: list[Object]) -> Trouble | None:
+    """What keeps the pods from getting on now."""
     for pod in pods:
         found = (
             states.blocked(pod)

@@ -9,14 +9,12 @@ from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
-from martlet_operator.cluster.room import Room
 from martlet_operator.inputs.cache import ENABLED, cache_of
 from martlet_operator.inputs.references import Reference, references_of
 from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
-from martlet_operator.reconcile.watching import Watch
 
 Object = dict[str, Any]
 
@@ -34,12 +32,7 @@ _REFERENCE_DEPTH = 32
 
 
 async def gather(
-    client: Client,
-    key: Key,
-    resource: Object,
-    accelerators: Accelerators,
-    room: Room,
-    watch: Watch,
+    client: Client, key: Key, resource: Object, accelerators: Accelerators
 ) -> Snapshot:
     """The snapshot of one resource. Reads happen side by side."""
     selector = owner_selector(key.kind, key.name)
@@ -55,21 +48,8 @@ async def gather(
         client.list("PersistentVolumeClaim", key.namespace, f"{labels.CACHE}={ENABLED}"),
         _peers(client, key),
     )
-    free = await room.free_pods(client, resource)
-    watched = await watch.look(key, resource, pods)
-    return Snapshot(
-        resource,
-        references,
-        owned,
-        pods,
-        pages,
-        warnings,
-        memory,
-        cache_of(claims),
-        peers,
-        free,
-        watched,
-    )
+    cache = cache_of(claims)
+    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache, peers)
 
 
 async def _peers(client: Client, key: Key) -> list[Object]:

@@ -1,1 +1,0 @@
-"""What the tests of rollouts share: requests, faults, a watch, and the picture of what happened."""

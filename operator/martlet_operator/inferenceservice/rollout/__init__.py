@@ -1,1 +1,0 @@
-"""How one revision takes over from another: a state machine, pure."""

@@ -1,6 +1,0 @@
-"""Makes the builders beside this file importable."""
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parent))
