@@ -16,7 +16,8 @@ margin"; a = 0, m = 0.01 "within a limit", whatever the stable does.
 
 has an expectation of at most 1 under the whole hypothesis, if u >= 0 for AT_MOST and u <= 0 for
 AT_LEAST and all four terms are positive. For a request of the canary multiplies F by 1 + u (c - c0)
-in expectation, one of the stable's by 1 + v (s - s0), requests are independent, and log(1 + z) <= z:
+in expectation, one of the stable's by 1 + v (s - s0), requests are independent, and
+log(1 + z) <= z:
 
     log E F <= n u (c - c0) + k v (s - s0) = n u [(c - c0) - a (s - s0)] = n u [c - (a s + m)] <= 0.
 
@@ -55,7 +56,7 @@ class Side:
     later: float
 
 
-AT_MOST = Side((1.5, 4.0, 11.0), (0.1, 0.5, 0.4), 0.1)
+AT_MOST = Side((1.5, 4.0, 11.0), (0.1, 0.6, 0.3), 0.05)
 """Most is staked on what does harm while it is not seen, less on what is hard to tell apart."""
 AT_LEAST = Side((0.85, 0.6, 0.1), (0.4, 0.35, 0.25), 0.0)
 """To show that something is well one looks nearer, or at next to no errors at all; and all windows
@@ -141,7 +142,8 @@ def _share(odds: float) -> float:
 def _gain(seen: Counts, c0: float, c1: float, a: float, s0: float) -> float:
     """log F for the point (c0, s0) on the line and an alternative c1, which lies beyond c0.
 
-    By u the canary's terms are c1 / c0 and (1 - c1) / (1 - c0), positive always; v may need a check.
+    By u the canary's terms are c1 / c0 and (1 - c1) / (1 - c0), always positive; v may need a
+    check.
     """
     x, n, y, k = seen.events, seen.requests, seen.stable_events, seen.stable_requests
     u = (c1 - c0) / (c0 * (1 - c0))

@@ -2,9 +2,9 @@
 
 **Worse**, for shares of bad requests: with a tolerance t and a margin m the canary's share c is
 tolerated beside the stable's s while c <= max(t s, s + m). So a doubling from 0.01 % to 0.02 % is
-tolerated by the margin, and 10 % beside 8 % by the tolerance. For a latency, ``tolerance`` 1.1 means
-that each request may take 1.1 times as long (see edges). For a value of a window that one cannot
-count, the same bound on the value itself, more often than not.
+tolerated by the margin, and 10 % beside 8 % by the tolerance. For a latency, ``tolerance`` 1.1
+means that each request may take 1.1 times as long (see edges). For a value of a window that one
+cannot count, the same bound on the value itself, more often than not.
 
 **Fail** needs a refutation of each of these, all of them at any time, as often as one looks:
 
@@ -70,8 +70,8 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """An absolute bound: a share for errors, seconds that ``quantile`` of the requests must keep for
-    a latency, the value itself for any other."""
+    """An absolute bound: a share for errors, seconds that ``quantile`` of the requests must keep
+    for a latency, the value itself for any other."""
 
     value: float
     quantile: float = 0.95
@@ -93,8 +93,8 @@ class ShareGuard:
     def __post_init__(self) -> None:
         if isinstance(self.bound, Limit) and not 0 < self.bound.value < 1:
             raise ValueError(
-                f"{self.name}: a limit of {self.bound.value:g} is no share between 0 and 1, such as "
-                "0.01 for one in a hundred"
+                f"{self.name}: a limit of {self.bound.value:g} is no share between 0 and 1, such "
+                "as 0.01 for one in a hundred"
             )
 
 

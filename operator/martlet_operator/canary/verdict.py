@@ -51,14 +51,15 @@ def verdict(evidence: Evidence, alpha: float) -> Verdict:
 
 
 def _failed(tracks: tuple[Track, ...], alpha: float) -> bool:
-    """All claims that the canary is bad must hold."""
-    if not tracks:
-        return False
-    return all(
-        reaches(_beyond(tracks, claim), _level(claim, alpha))
-        for claim in tracks[0].stakes
-        if SIDES[claim] is AT_MOST
+    """All claims that the canary is bad must hold, and there must be one."""
+    claims = _accusing(tracks)
+    return bool(claims) and all(
+        reaches(_beyond(tracks, claim), _level(claim, alpha)) for claim in claims
     )
+
+
+def _accusing(tracks: tuple[Track, ...]) -> list[str]:
+    return [claim for claim in tracks[0].stakes if SIDES[claim] is AT_MOST] if tracks else []
 
 
 def _level(claim: str, alpha: float) -> float:
@@ -84,12 +85,9 @@ def together(verdicts: Iterable[Verdict]) -> Verdict:
 def progress(evidence: Evidence, alpha: float) -> Progress:
     """The parts of the log evidence that is needed: of all claims the least, as all are needed."""
     tracks = evidence.tracks
-    if not tracks:
-        return Progress(0.0, 0.0)
     failing = [
         log_evidence(_beyond(tracks, claim)) / -log(_level(claim, alpha))
-        for claim in tracks[0].stakes
-        if SIDES[claim] is AT_MOST
+        for claim in _accusing(tracks)
     ]
-    passing = min(log_evidence(_within(track)) for track in tracks) / -log(PASSING)
-    return Progress(min(failing), passing)
+    passing = [log_evidence(_within(track)) / -log(PASSING) for track in tracks]
+    return Progress(min(failing, default=0.0), min(passing, default=0.0))

@@ -1,4 +1,4 @@
-"""The e-variable: hand-computed likelihoods, and that no hypothesis is worth more than its stake."""
+"""The e-variable: hand-computed likelihoods; no hypothesis is worth more than its stake."""
 
 from itertools import product
 from math import comb, exp, isclose, log
@@ -26,7 +26,7 @@ EQUAL = Line(1.0, 0.0)
 
 def test_no_data_is_worth_no_more_than_the_stake() -> None:
     assert isclose(log_evidence([opening(AT_LEAST)]), 0.0, abs_tol=1e-12)
-    assert isclose(exp(log_evidence([opening(AT_MOST)])), 0.9)
+    assert isclose(exp(log_evidence([opening(AT_MOST)])), 0.95)
     assert log_factors(EQUAL, AT_MOST, Counts(0, 0, 3, 100), 0.01) == [0.0] * 3
     assert log_factors(EQUAL, AT_MOST, Counts(3, 100, 0, 0), 0.01) == [0.0] * 3
 
@@ -41,7 +41,7 @@ def test_a_limit_is_a_binomial_likelihood_ratio() -> None:
 @pytest.mark.parametrize(("slope", "weight"), [(1.0, 0.1), (1.5, 0.1), (1.5, 0.5), (2.0, 0.8)])
 def test_rare_events_are_a_binomial_with_odds_by_exposure(slope: float, weight: float) -> None:
     """Given the total of 9 events, 6 of them the canary's, its share is r n / (r n + k), with r the
-    ratio of rates: the slope on the line, slope times the odds beyond it. The stable's share and the
+    ratio of rates: the slope on the line, slope times the odds beyond it. The stable's share and
     requests cancel."""
     total = 10_000_000
     n, k = weight * total, (1 - weight) * total
@@ -110,7 +110,7 @@ def test_the_edge_of_the_hypothesis_is_the_least_favourable(c: float, n: int, k:
 
 
 def test_what_is_put_in_later_adds_up_to_the_rest_of_the_stake() -> None:
-    assert isclose(sum(put_in(AT_MOST, window) for window in range(20_000)), 0.1, rel_tol=1e-6)
+    assert isclose(sum(put_in(AT_MOST, window) for window in range(20_000)), 0.05, rel_tol=1e-6)
     assert put_in(AT_LEAST, 7) == 0
     assert isclose(sum(AT_MOST.weights), 1)
     assert isclose(sum(AT_LEAST.weights), 1)
