@@ -141,12 +141,12 @@ def table(rows: list[Row], again: Row) -> None:
     middle = sum(full) / len(full) if full else math.nan
     size = rows[0].bytes
     print(
-        f"\n{'':30} {'bytes':>11} {'of full':>7} {'perplexity':>10} "
+        f"\n{'':31} {'bytes':>11} {'of full':>7} {'perplexity':>10} "
         f"{'Rouge-L-R':>9} {'+-':>6} {'tokens/s':>8} {'of full':>7}"
     )
     for row in [*rows, replace(again, name=f"{again.name}, again")]:
         print(
-            f"{row.name:30} {row.bytes:>11,} {row.bytes / size:>7.2f} {row.increase:>+9.2f}% "
+            f"{row.name:31} {row.bytes:>11,} {row.bytes / size:>7.2f} {row.increase:>+9.2f}% "
             f"{served_part(row, middle)}"
         )
     for row in rows:
