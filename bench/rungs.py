@@ -110,7 +110,9 @@ def asked(row: Row, python: Path, root: Path) -> Row:
         with serving(python, row.folder, log) as served:
             score = scored(served.endpoint, root)
             vocabulary = int(json.loads((row.folder / "config.json").read_text())["vocab_size"])
-            return replace(row, score=score, speed=served.speed(vocabulary))
+            speed = served.speed(vocabulary)
+        print(f"Rouge-L-R {score.value:.4f}, {speed:.0f} tokens/s", flush=True)
+        return replace(row, score=score, speed=speed)
     except (EngineDiedError, FlowError, *NO_ANSWER) as error:
         print(f"{error}\n{log.read_text()[-SHOWN:]}", flush=True)
         return replace(row, failed="vLLM failed, its last words are above")
