@@ -63,7 +63,7 @@ def quiet() -> list[Cell]:
         *cells,
         *(Cell(scenario, FALSE) for scenario in alone),
         *(Cell(scenario, SHARED) for scenario in shared),
-        Cell(spells, FALSE),
+        Cell(spells, 1.0),
         Cell(unread, FALSE),
         *(Cell(scenario, BENT) for scenario in bent),
     ]
@@ -78,7 +78,7 @@ def bad() -> list[Cell]:
     }
     cells = []
     for name, (fault, minutes) in kinds.items():
-        for rps, scrape, most in zip((50.0, 10.0, 2.0), (5, 5, 10), minutes, strict=True):
+        for rps, scrape, most in zip((50.0, 10.0, 2.0), (5, 5, 15), minutes, strict=True):
             seconds = COLD + 60 * most
             flat = Scenario(name, rps, bursts=False, daily=0.0, scrape=scrape, seconds=seconds)
             cells.append(replace(flat, **fault))

@@ -15,9 +15,8 @@ margin"; a = 0, m = 0.01 "within a limit", whatever the stable does.
     F = (1 + u (1 - c0))^x (1 - u c0)^(n - x) (1 + v (1 - s0))^y (1 - v s0)^(k - y)
 
 has an expectation of at most 1 under the whole hypothesis, if u >= 0 for AT_MOST and u <= 0 for
-AT_LEAST and all four terms are positive. For a request of the canary multiplies F by 1 + u (c - c0)
-in expectation, one of the stable's by 1 + v (s - s0), requests are independent, and
-log(1 + z) <= z:
+AT_LEAST and all four terms are positive. For in expectation a request of the canary multiplies F by
+1 + u (c - c0), one of the stable's by 1 + v (s - s0), if requests are independent; log(1 + z) <= z:
 
     log E F <= n u (c - c0) + k v (s - s0) = n u [(c - c0) - a (s - s0)] = n u [c - (a s + m)] <= 0.
 
@@ -142,8 +141,7 @@ def _share(odds: float) -> float:
 def _gain(seen: Counts, c0: float, c1: float, a: float, s0: float) -> float:
     """log F for the point (c0, s0) on the line and an alternative c1, which lies beyond c0.
 
-    By u the canary's terms are c1 / c0 and (1 - c1) / (1 - c0), always positive; v may need a
-    check.
+    By u the canary's terms are c1 / c0 and (1 - c1) / (1 - c0), always positive; v needs a check.
     """
     x, n, y, k = seen.events, seen.requests, seen.stable_events, seen.stable_requests
     u = (c1 - c0) / (c0 * (1 - c0))

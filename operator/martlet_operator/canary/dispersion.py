@@ -7,8 +7,8 @@ would show, and F^(1/phi) is an e-variable wherever F is (Jensen: E F^(1/phi) <=
 that phi >= 1 can only take boldness away.
 
 phi is seen in the stable revision alone, in windows before the one that is judged. Of two
-neighbouring windows with N events in all among n + k requests the split is hypergeometric, if
-events are independent and their probability was the same:
+neighbouring windows with N events among n + k requests the split is hypergeometric, if events are
+independent and their probability was the same:
 
     z^2 = (y - N q)^2 / (N q (1 - q) (R - N) / (R - 1)),   R = n + k, q = k / R,
 
@@ -32,8 +32,8 @@ windows do. Single pairs scatter as a squared normal variable."""
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """``pairs`` so far, the ``sum`` of weight times z^2, and ``weight``; the ``last`` block's
-    events and requests, and of the ``open`` one likewise, and its seconds."""
+    """``pairs`` so far, the ``sum`` of weight times z^2, and ``weight``; events and requests of the
+    ``last`` block, and of the ``open`` one, with its seconds."""
 
     pairs: int = 0
     sum: float = 0.0

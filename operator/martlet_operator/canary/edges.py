@@ -1,8 +1,7 @@
 """At which edges of a histogram a latency is judged, and what a tolerance means there.
 
 A histogram tells for each edge how many requests were not slower. The edges are chosen from the
-stable revision's requests before the canary's are looked at, and kept: evidence gathers edge by
-edge.
+stable revision's requests before the canary's are looked at, and kept: evidence gathers by edge.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """What one window says to each kind of guard. Pure; a window is counted once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -14,6 +14,7 @@ from martlet_operator.canary.guards import (
     Guard,
     LatencyGuard,
     Limit,
+    QuantileLimit,
     ShareGuard,
     ValueGuard,
     claims,
@@ -86,14 +87,14 @@ def _chosen(guard: LatencyGuard, stable: Histogram, allowed: Iterable[float]) ->
     A limit is judged at the first edge at or above it: below, a histogram cannot tell.
     """
     bound = guard.bound
-    if isinstance(bound, Limit):
-        return tuple(sorted(edge for edge in allowed if bound.value <= edge < inf)[:1])
+    if isinstance(bound, QuantileLimit):
+        return tuple(sorted(edge for edge in allowed if bound.seconds <= edge < inf)[:1])
     return edges.chosen(stable, allowed) if stable.get(inf, 0.0) >= edges.ENOUGH else ()
 
 
 def _opened(guard: LatencyGuard, stable: Histogram, edge: float) -> Track:
     bound = guard.bound
-    if isinstance(bound, Limit):
+    if isinstance(bound, QuantileLimit):
         return opened(claims(guard), edge)
     allowed = edges.tolerated(stable, edge, bound.relative, bound.margin)
     recent = (edges.slower(stable, edge), stable[inf])
@@ -103,14 +104,20 @@ def _opened(guard: LatencyGuard, stable: Histogram, edge: float) -> Track:
 def _waited(guard: LatencyGuard, known: Histogram, stable: Histogram, until: float) -> Evidence:
     total = edges.added(known, stable) if known.keys() & stable.keys() else stable or known
     finite = sorted(edge for edge in total if edge < inf)
-    error = ""
-    if isinstance(guard.bound, Limit) and known and not any(e >= guard.bound.value for e in finite):
-        error = (
-            f"the histogram {guard.histogram} has no edge at or above {guard.bound.value:g} s; its "
-            f"highest is {finite[-1] if finite else 0:g} s. Set a lower limit."
-        )
     counts = tuple(total[edge] for edge in (*finite, inf)) if total else ()
+    error = _beyond_all(guard, finite) if known else ""
     return Evidence(until, waiting=Waiting(tuple(finite), counts), error=error)
+
+
+def _beyond_all(guard: LatencyGuard, finite: Sequence[float]) -> str:
+    """Why the limit cannot be judged, if it cannot."""
+    bound, highest = guard.bound, max(finite, default=0.0)
+    if not isinstance(bound, QuantileLimit) or highest >= bound.seconds:
+        return ""
+    return (
+        f"the histogram {guard.histogram} has no edge at or above {bound.seconds:g} s; its highest "
+        f"is {highest:g} s. Set a lower limit."
+    )
 
 
 def _histogram(waiting: Waiting) -> dict[float, float]:

@@ -2,7 +2,7 @@
 
 **Worse**, for shares of bad requests: with a tolerance t and a margin m the canary's share c is
 tolerated beside the stable's s while c <= max(t s, s + m). So a doubling from 0.01 % to 0.02 % is
-tolerated by the margin, and 10 % beside 8 % by the tolerance. For a latency, ``tolerance`` 1.1
+tolerated by the margin, and 10 % beside 8 % by the tolerance. For a latency, a tolerance of 1.1
 means that each request may take 1.1 times as long (see edges). For a value of a window that one
 cannot count, the same bound on the value itself, more often than not.
 
@@ -21,7 +21,7 @@ of the last two: a union is refuted by refuting both, each at the full level.)
 must show it. All guards must pass, so nothing is shared out: a canary beyond the bounds of some
 guard passes with 5 % at most.
 
-An absolute limit (``Limit``) minds the canary's own counts alone: c <= limit at alpha to fail, and
+An absolute limit minds the canary's own counts alone: c <= limit at alpha to fail, and
 c >= limit at ``PASSING`` to pass. An incident of both arms can fail it, which is what it says.
 """
 
@@ -38,7 +38,7 @@ TOLERATED = 0.05
 """The chance of each guard to roll back a canary that is worse, but within the bounds."""
 PASSING = 0.05
 """The chance that a canary beyond the bounds passes."""
-_CRITICAL = 4.0
+_CRITICAL = 5.0
 """A critical guard's part of alpha, in those of another: it decides sooner."""
 
 
@@ -70,14 +70,17 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """An absolute bound: a share for errors, seconds that ``quantile`` of the requests must keep
-    for a latency, the value itself for any other."""
+    """An absolute bound: a share for errors, else in the value's own unit."""
 
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileLimit:
+    """An absolute bound of a latency: so many seconds, kept by this part of the requests."""
+
+    seconds: float
     quantile: float = 0.95
-
-
-Bound = Tolerance | Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class ShareGuard:
     """Bad requests among all: two counters of the window."""
 
     name: str
-    bound: Bound = Tolerance(1.5, 0.005)
+    bound: Tolerance | Limit = Tolerance(1.5, 0.005)
     critical: bool = True
     events: str = "errors"
     requests: str = "requests"
@@ -93,8 +96,8 @@ class ShareGuard:
     def __post_init__(self) -> None:
         if isinstance(self.bound, Limit) and not 0 < self.bound.value < 1:
             raise ValueError(
-                f"{self.name}: a limit of {self.bound.value:g} is no share between 0 and 1, such "
-                "as 0.01 for one in a hundred"
+                f"{self.name}: a limit of {self.bound.value:g} is no share between 0 and 1; write "
+                "0.01 for one in a hundred"
             )
 
 
@@ -104,15 +107,15 @@ class LatencyGuard:
 
     name: str
     histogram: str
-    bound: Bound = Tolerance(1.1)
+    bound: Tolerance | QuantileLimit = Tolerance(1.1)
     critical: bool = False
 
     def __post_init__(self) -> None:
         bound = self.bound
-        if isinstance(bound, Limit) and not (bound.value > 0 and 0 < bound.quantile < 1):
+        if isinstance(bound, QuantileLimit) and not (bound.seconds > 0 and 0 < bound.quantile < 1):
             raise ValueError(
                 f"{self.name}: a limit has seconds above 0 and a quantile between 0 and 1, not "
-                f"{bound.value:g} and {bound.quantile:g}"
+                f"{bound.seconds:g} and {bound.quantile:g}"
             )
 
 
@@ -127,7 +130,7 @@ class ValueGuard:
 
     name: str
     value: str
-    bound: Bound
+    bound: Tolerance | Limit
     direction: Direction = Direction.LOWER_IS_BETTER
     critical: bool = False
     spacing: float = 60.0
@@ -175,12 +178,14 @@ def claims(guard: Guard, allowed: float = 0.0) -> Mapping[str, Line]:
     """
     bound = guard.bound
     if isinstance(guard, ValueGuard):
-        return _limited(_HALF) if isinstance(bound, Limit) else _tolerated(_HALF, _HALF)
-    if isinstance(bound, Tolerance):
-        if isinstance(guard, LatencyGuard):
-            return _tolerated(_EQUAL, Line(1.0, allowed))
-        return _beside(bound)
-    return _limited(Line(0.0, bound.value if isinstance(guard, ShareGuard) else 1 - bound.quantile))
+        return _tolerated(_HALF, _HALF) if isinstance(bound, Tolerance) else _limited(_HALF)
+    if isinstance(bound, QuantileLimit):
+        return _limited(Line(0.0, 1 - bound.quantile))
+    if isinstance(bound, Limit):
+        return _limited(Line(0.0, bound.value))
+    if isinstance(guard, LatencyGuard):
+        return _tolerated(_EQUAL, Line(1.0, allowed))
+    return _beside(bound)
 
 
 def _limited(line: Line) -> dict[str, Line]:
@@ -207,7 +212,7 @@ def _beside(bound: Tolerance) -> dict[str, Line]:
 
 
 def shares(guards: Sequence[Guard], alpha: float = ALPHA) -> Mapping[str, float]:
-    """Each guard's part of alpha, by name: the union bound, a critical guard counting as four."""
+    """Each guard's part of alpha, by name: the union bound, a critical guard counting as five."""
     weights = {guard.name: _CRITICAL if guard.critical else 1.0 for guard in guards}
     if len(weights) < len(guards):
         raise ValueError("two guards have the same name")

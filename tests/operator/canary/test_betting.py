@@ -1,4 +1,4 @@
-"""The e-variable: hand-computed likelihoods; no hypothesis is worth more than its stake."""
+"""The e-variable: hand-computed likelihoods, and that no hypothesis wins more than its stake."""
 
 from itertools import product
 from math import comb, exp, isclose, log
@@ -42,7 +42,7 @@ def test_a_limit_is_a_binomial_likelihood_ratio() -> None:
 def test_rare_events_are_a_binomial_with_odds_by_exposure(slope: float, weight: float) -> None:
     """Given the total of 9 events, 6 of them the canary's, its share is r n / (r n + k), with r the
     ratio of rates: the slope on the line, slope times the odds beyond it. The stable's share and
-    requests cancel."""
+    the requests cancel."""
     total = 10_000_000
     n, k = weight * total, (1 - weight) * total
     found = log_factors(Line(slope, 0.0), AT_MOST, Counts(6, n, 3, k), 1e-6)

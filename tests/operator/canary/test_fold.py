@@ -26,6 +26,7 @@ from martlet_operator.canary.guards import (
     Guard,
     LatencyGuard,
     Limit,
+    QuantileLimit,
     ShareGuard,
     Tolerance,
     ValueGuard,
@@ -173,7 +174,7 @@ def test_a_limit_minds_the_canary_alone() -> None:
 
 
 def test_a_limit_of_a_latency_is_judged_at_the_next_edge() -> None:
-    guard = LatencyGuard("TTFT", "ttft", Limit(0.9, quantile=0.9))
+    guard = LatencyGuard("TTFT", "ttft", QuantileLimit(0.9, 0.9))
     known = folded(guard, latency_windows(random.Random(4), 100, 1.0))
     assert [track.edge for track in known.tracks] == [1.0]
     assert verdict(known, 0.01) is Verdict.PASS
@@ -182,7 +183,7 @@ def test_a_limit_of_a_latency_is_judged_at_the_next_edge() -> None:
 
 
 def test_a_limit_beyond_all_edges_says_so() -> None:
-    guard = LatencyGuard("TTFT", "ttft", Limit(30))
+    guard = LatencyGuard("TTFT", "ttft", QuantileLimit(30))
     known = folded(guard, latency_windows(random.Random(4), 30, 1.0))
     assert "no edge at or above 30 s; its highest is 1 s" in known.error
     assert verdict(known, 0.01) is Verdict.PROVIDER_ERROR

@@ -1,4 +1,5 @@
 import random
+from math import isclose
 
 import pytest
 from canary_builders import counts, error_windows, latency_windows, window
@@ -11,6 +12,7 @@ from martlet_operator.canary.guards import (
     Guard,
     LatencyGuard,
     Limit,
+    QuantileLimit,
     ShareGuard,
     Tolerance,
     ValueGuard,
@@ -122,7 +124,7 @@ def test_the_gravest_counts(verdicts: list[Verdict], gravest: Verdict) -> None:
 
 def test_alpha_is_shared_out() -> None:
     parts = shares([ERRORS, TTFT, LatencyGuard("E2E", "e2e")])
-    assert parts["ErrorRate"] == 4 * parts["TTFT"]
+    assert isclose(parts["ErrorRate"], 5 * parts["TTFT"])
     assert sum(parts.values()) == pytest.approx(0.01)
     with pytest.raises(ValueError, match="same name"):
         shares([TTFT, TTFT])
@@ -135,7 +137,7 @@ def test_alpha_is_shared_out() -> None:
         (lambda: Tolerance(1.1, -1), "a margin at least 0"),
         (lambda: Tolerance(), "could never be passed"),
         (lambda: ShareGuard("E", Limit(5)), "no share between 0 and 1"),
-        (lambda: LatencyGuard("L", "ttft", Limit(1, 95)), "quantile between 0 and 1"),
+        (lambda: LatencyGuard("L", "ttft", QuantileLimit(1, 95)), "quantile between 0 and 1"),
         (lambda: ValueGuard("V", "tps", Limit(1), spacing=0), "spacing"),
     ],
 )
