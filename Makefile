@@ -12,7 +12,7 @@ export PYTHONPATH := e2e:images
 # Threads that spin while they wait starve each other where processors are few.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check bench cluster cluster-down generate lock
+.PHONY: help demo test soak check bench cluster cluster-down generate lock
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -25,8 +25,11 @@ test: check .venv-runtime/ready .venv-engines/ready ## All tests: check, API ser
 	$(BIN)/pytest -q tests -m apiserver
 	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
 	$(BIN)/pytest -q tests/operator/engines -m engines
-	$(BIN)/pytest -q e2e
+	$(BIN)/pytest -q e2e -m "not long"
 	$(BIN)/pytest -q tests/images -m images
+
+soak: .venv/ready ## The rollouts that take long, on the cluster (root)
+	$(BIN)/pytest -q e2e -m "cluster and long"
 
 check: .venv/ready ## Lint, types, floors, generated files and quick tests (under a minute)
 	$(BIN)/ruff check .

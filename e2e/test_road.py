@@ -159,7 +159,7 @@ def test_the_chain_of_digests_has_no_gap(resources: dict[str, Object]) -> None:
     quantized = resources["QuantizedModel/village-int8"]["status"]
     tuned = resources["FineTuneJob/village"]["status"]
     verdict = resources["EvalRun/village-int8"]["status"]["verdict"]
-    assert service["serving"]["digest"] == quantized["artifact"]["digest"]
+    assert service["stable"]["digest"] == quantized["artifact"]["digest"]
     assert verdict == {**verdict, "passed": True, "modelDigest": quantized["artifact"]["digest"]}
     made = {link["name"]: link["digest"] for link in quantized["madeFrom"]}
     assert made["adapter"] == tuned["artifact"]["digest"]

@@ -186,7 +186,7 @@ def live(kube: Kube, village: Object) -> Object:
 def test_a_service_is_scored_as_it_runs(kube: Kube, live: Object) -> None:
     service = kube.get("inferenceservice", "village", road.NAMESPACE)
     assert service is not None
-    serving = service["status"]["serving"]
+    serving = service["status"]["stable"]
     verdict, measured = live["status"]["verdict"], live["status"]["measured"]
     print(json.dumps(live["status"]["scores"], indent=1))
     assert verdict["passed"], verdict

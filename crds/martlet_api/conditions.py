@@ -35,8 +35,12 @@ class Reason(StrEnum):
     QUANTIZING = "Quantizing"
     VERIFYING = "Verifying"
     LOADING = "Loading"
+    CANARY_STEP = "CanaryStep"
+    BAKING = "Baking"
+    ROLLING_BACK = "RollingBack"
     RETRYING = "Retrying"
     UNSCHEDULABLE = "Unschedulable"
+    NO_ROOM = "NoRoom"
 
     # Held by a person.
     SUSPENDED = "Suspended"
@@ -95,6 +99,10 @@ class Reason(StrEnum):
     WAITING_FOR_GATE = "WaitingForGate"
     CRASH_LOOP = "CrashLoop"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
+    ROLLED_BACK = "RolledBack"
+    GUARD_FAILED = "GuardFailed"
+    CANARY_UNREADY = "CanaryUnready"
+    WITHDRAWN = "Withdrawn"
     NAME_TAKEN = "NameTaken"
     REFUSED_BY_API = "RefusedByApi"
     INTERNAL_ERROR = "InternalError"

@@ -1,10 +1,11 @@
 """InferenceService: serves a model over the OpenAI API, behind a gateway if asked."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from martlet_api.base import ApiModel, Digest, ObjectName, StatusModel, Text
+from martlet_api.base import ApiModel, Digest, ObjectName, StatusModel, Text, api_config
+from martlet_api.canary import Canary
 from martlet_api.engine import Engine, EngineStatus
 from martlet_api.pods import PodSettings
 from martlet_api.references import ModelSource
@@ -42,7 +43,30 @@ class Endpoint(ApiModel):
     hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=16)]
 
 
+class Rollout(ApiModel):
+    """Where the pods of another revision find room."""
+
+    strategy: Annotated[
+        Literal["Auto", "Surge", "Replace"],
+        Field(
+            description=(
+                "Surge: beside those that serve, which takes twice the accelerators for a while. "
+                "Replace: in their place, all but one, which halves what can be served meanwhile. "
+                "Auto: as many beside them as there are accelerators free, the others in place."
+            )
+        ),
+    ] = "Auto"
+
+
 class InferenceServiceSpec(ApiModel):
+    model_config = api_config(
+        (
+            "!has(self.canary) || has(self.endpoint)",
+            "a canary needs spec.endpoint: it is the gateway that divides the requests; name one, "
+            "or remove spec.canary",
+        ),
+    )
+
     model: ModelSource
     gates: Annotated[
         list[ServiceGate],
@@ -58,9 +82,22 @@ class InferenceServiceSpec(ApiModel):
     replicas: Annotated[int, Field(ge=0, le=1024)] = 1
     pod: PodSettings = PodSettings()
     endpoint: Endpoint | None = None
+    rollout: Rollout = Rollout()
+    canary: Annotated[
+        Canary | None,
+        Field(
+            description=(
+                "How another revision takes over. Left out: all requests change to it once it is "
+                "loaded."
+            )
+        ),
+    ] = None
     retry: Annotated[
         str,
-        Field(max_length=64, description="A new value resolves the model and tries once more."),
+        Field(
+            max_length=64,
+            description="A new value resolves the model, and tries what was rejected once more.",
+        ),
     ] = ""
 
 
@@ -71,19 +108,75 @@ class Address(StatusModel):
 
 
 class Revision(StatusModel):
-    """The pods of one model digest and one set of engine arguments."""
+    """The pods of one model digest and one set of engine arguments. ``weight`` is its share of the
+    requests in percent, as the gateway is asked for it."""
 
     revision: Annotated[str, Field(max_length=63)]
     digest: Digest
     ready_replicas: Count = 0
+    weight: Annotated[int, Field(ge=0, le=100)] | None = None
 
 
-class FailedRevision(StatusModel):
-    """A revision that could not be served; it is not tried again until ``spec.retry`` or what it
-    is made of changes."""
+class Failure(StatusModel):
+    """Why a canary goes back; one that was withdrawn had nothing wrong with it."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=2048)]
+    withdrawn: bool = False
+
+
+class GuardEvidence(StatusModel):
+    """What a guard has seen. ``canary`` and ``stable`` are bad requests among all. ``to_fail`` and
+    ``to_pass`` are how far the evidence has come on either way: at 1 it is there. ``state`` is all
+    of it, to go on from after a restart."""
+
+    guard: Annotated[str, Field(max_length=80)]
+    verdict: Annotated[str, Field(max_length=16)]
+    canary: Annotated[str | None, Field(max_length=64)] = None
+    stable: Annotated[str | None, Field(max_length=64)] = None
+    to_fail: float = 0
+    to_pass: float = 0
+    state: Annotated[str, Field(max_length=16384)]
+
+
+class CanaryRevision(Revision):
+    """A revision on its way. All that the operator must know to go on after a restart."""
+
+    state: Literal["Loading", "Stepping", "Promoting", "Baking", "RollingBack"]
+    step: Annotated[
+        Count,
+        Field(description="Of spec.canary.steps, from 1; 0 before them, one more after them."),
+    ] = 0
+    started_at: Time
+    since: Annotated[
+        Time | None, Field(description="When the gateway was seen to have its weight.")
+    ] = None
+    requests: Annotated[Count, Field(description="Answered by it in this step.")] = 0
+    unready_since: Time | None = None
+    exposed_at: Annotated[
+        Time | None, Field(description="When it was first given requests, if it ever was.")
+    ] = None
+    evidence: Annotated[list[GuardEvidence], Field(max_length=16)] = []
+    spare: Annotated[
+        Count | None,
+        Field(
+            description=(
+                "Pods that had room beside the stable revision's when this one began; left out: "
+                "enough for all."
+            )
+        ),
+    ] = None
+    failure: Failure | None = None
+
+
+class RejectedRevision(StatusModel):
+    """A revision that was given up. It is not tried again without a new ``spec.retry``; one that
+    had requests takes its digest along, so that no other revision of that model is tried either."""
 
     revision: Annotated[str, Field(max_length=63)]
     digest: Digest
+    pins: Literal["Digest", "Revision"]
+    retry: Annotated[str, Field(max_length=64)] = ""
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=2048)]
     at: Time
@@ -104,11 +197,15 @@ class InferenceServiceStatus(RunStatus):
     ] = None
     address: Address | None = None
     cluster_address: Address | None = None
-    serving: Annotated[
-        Revision | None, Field(description="The revision that requests reach now.")
+    stable: Annotated[
+        Revision | None, Field(description="The revision that the others are measured against.")
     ] = None
-    next: Annotated[Revision | None, Field(description="The one being loaded, if any.")] = None
-    failed: FailedRevision | None = None
+    canary: Annotated[
+        CanaryRevision | None, Field(description="The one that is to take over, if any.")
+    ] = None
+    rejected: Annotated[
+        list[RejectedRevision] | None, Field(max_length=10, description="The newest first.")
+    ] = None
     timings: Timings | None = None
     replicas: Count | None = None
     selector: Text | None = None
@@ -127,8 +224,10 @@ class InferenceService(ApiModel):
     }
     columns: ClassVar[tuple[tuple[str, str, str], ...]] = (
         ("Phase", "string", ".status.phase"),
-        ("Revision", "string", ".status.serving.revision"),
-        ("Ready", "integer", ".status.serving.readyReplicas"),
+        ("Stable", "string", ".status.stable.revision"),
+        ("Ready", "integer", ".status.stable.readyReplicas"),
+        ("Canary", "string", ".status.canary.revision"),
+        ("Weight", "integer", ".status.canary.weight"),
         ("URL", "string", ".status.address.url"),
         ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
     )

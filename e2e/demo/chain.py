@@ -13,8 +13,8 @@ def chain(resources: list[Object]) -> list[str]:
     """From the served revision back to the data, one line a link."""
     by_title = {title_of(item): item for item in resources}
     service = next(item for item in resources if item["kind"] == "InferenceService")
-    serving = service["status"]["serving"]
-    lines = [f"{title_of(service)} revision {serving['revision']} serves {serving['digest']}"]
+    stable = service["status"]["stable"]
+    lines = [f"{title_of(service)} revision {stable['revision']} serves {stable['digest']}"]
     for gate in service["spec"].get("gates", []):
         lines.append(_verdict(by_title[f"EvalRun/{gate['evalRun']}"]))
     return lines + _made(service, by_title, depth=1)

@@ -19,7 +19,8 @@ class Images:
 
 @dataclass(frozen=True)
 class Settings:
-    """``namespaces`` empty means all of them. Times are seconds."""
+    """``namespaces`` empty means all of them. Times are seconds. ``prometheus`` is the address that
+    guards' queries are asked of; empty where there is none."""
 
     images: Images
     namespaces: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Settings:
     resync_period: float = 300.0
     health_port: int = 8081
     metrics_port: int = 9090
+    prometheus: str = ""
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -51,4 +53,5 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         own_namespace=env.get("POD_NAMESPACE", "martlet-system"),
         log_level=env.get("MARTLET_LOG_LEVEL", "INFO"),
         resync_period=float(env.get("MARTLET_RESYNC_SECONDS", "300")),
+        prometheus=env.get("MARTLET_PROMETHEUS", ""),
     )

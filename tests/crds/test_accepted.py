@@ -146,6 +146,38 @@ def test_other_arguments_of_the_engine(kubectl: Any, type_: str, words: list[str
     assert done.returncode == 0, done.stderr
 
 
+def test_a_canary(kubectl: Any) -> None:
+    guards = [
+        {"metric": "ErrorRate", "tolerance": 1.5, "margin": 0.005, "critical": True},
+        {"metric": "ErrorRate", "name": "errors-at-most", "slo": 0.02},
+        {"metric": "TimeToFirstToken", "tolerance": 1.25, "slo": 2, "quantile": 0.99},
+        {
+            "metric": "PromQL",
+            "name": "satisfaction",
+            "query": 'avg(csat{revision="{{revision}}"})',
+            "direction": "HigherIsBetter",
+            "tolerance": 1.05,
+        },
+    ]
+    canary = {
+        "steps": [
+            {"weight": 5, "minDuration": "5m", "minRequests": 200},
+            {"weight": 50, "minDuration": "1h30m"},
+            {"weight": 100},
+        ],
+        "guards": guards,
+        "onInconclusive": "Rollback",
+        "maxDuration": "2h",
+        "bakeTime": "0s",
+    }
+    patch = {"spec.canary": canary, "spec.rollout": {"strategy": "Replace"}}
+    done = kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        manifest=spoiled("InferenceService", patch),
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_short_names_category_and_columns(kubectl: Any) -> None:
     for kind in KINDS:
         assert kubectl("create", "-f", "-", manifest=manifest(kind)).returncode == 0

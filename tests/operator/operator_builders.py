@@ -128,9 +128,15 @@ def serving(
 ) -> Object:
     """A service of which a revision serves a model, with another that loads if asked."""
     about = {"revision": revision, "digest": digest(text), "readyReplicas": ready}
-    status = {"serving": about}
+    status = {"stable": about}
     if following:
-        status["next"] = {**about, "revision": following, "readyReplicas": 0}
+        status["canary"] = {
+            **about,
+            "revision": following,
+            "readyReplicas": 0,
+            "state": "Loading",
+            "startedAt": "2026-01-01T00:00:00Z",
+        }
     return resource("InferenceService", name, status=status, replicas=1, **spec)
 
 

@@ -188,7 +188,8 @@ class _Step:
         else:
             ready = Ready("Unknown", reason, self._progress(state) or message)
         again = PROGRESS_SECONDS if state.running else None
-        return Decision(self._status(ready, finished=False), desired, keep_run(run), again)
+        status = self._status(ready, finished=False)
+        return Decision(status, desired, keep_run(run), again_after=again)
 
     def _troubled(self, trouble: Trouble, attempt: int) -> Ready:
         if attempt:

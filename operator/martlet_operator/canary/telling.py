@@ -10,15 +10,21 @@ def sentence(guard: Guard, evidence: Evidence) -> str:
     """Of a latency, the edge at which the canary looks worst."""
     if evidence.error:
         return f"{guard.name} cannot be read: {evidence.error}"
-    if not any(track.windows for track in evidence.tracks):
+    track = worst(evidence)
+    if track is None:
         return f"{guard.name}: nothing to compare yet."
-    track = max(evidence.tracks, key=_badness)
     (x, y), (n, k) = track.events, track.requests
     if isinstance(guard, ValueGuard):
         return f"{guard.name}: beyond its bound in {x:.0f} of {n:.0f} windows."
     what = f"{guard.name} over {track.edge:g} s" if isinstance(guard, LatencyGuard) else guard.name
     beside = f", the stable revision's {_share(y, k)}"
     return f"{what}: {_share(x, n)}{beside if isinstance(guard.bound, Tolerance) else ''}."
+
+
+def worst(evidence: Evidence) -> Track | None:
+    """Where the canary looks worst, of a latency's edges; None before anything was counted."""
+    counted = [track for track in evidence.tracks if track.windows]
+    return max(counted, key=_badness, default=None)
 
 
 def _badness(track: Track) -> float:

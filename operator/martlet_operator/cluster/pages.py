@@ -10,15 +10,22 @@ _TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 async def read_gauges(address: str, port: int) -> dict[str, float] | None:
     """Name to value of the samples without labels; None where the page does not answer."""
+    page = await read_page(address, port)
+    try:
+        return None if page is None else parse_gauges(page)
+    except ValueError:
+        return None
+
+
+async def read_page(address: str, port: int) -> str | None:
+    """The text of ``/metrics``; None where it does not answer."""
     host = f"[{address}]" if ":" in address else address
     try:
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT) as session,
             session.get(f"http://{host}:{port}/metrics") as answer,
         ):
-            if answer.status != 200:
-                return None
-            return parse_gauges(await answer.text())
+            return await answer.text() if answer.status == 200 else None
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return None
 

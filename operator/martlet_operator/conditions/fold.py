@@ -57,6 +57,8 @@ _PHASES: dict[Reason, str] = {
     Reason.WAITING_FOR_GATE: "Waiting",
     Reason.GATE_NOT_PASSED: "Waiting",
     Reason.SCALED_TO_ZERO: "Idle",
+    Reason.CANARY_STEP: "Canary",
+    Reason.ROLLED_BACK: "RolledBack",
 }
 
 

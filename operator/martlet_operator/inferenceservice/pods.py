@@ -24,20 +24,24 @@ def of_revision(snapshot: Snapshot, revision: str) -> list[Object]:
     return states.newest_first(snapshot.pods_with(labels.REVISION, revision))
 
 
-def fatal(pods: list[Object]) -> Trouble | None:
-    """What the same pods would run into again: the revision is given up."""
+def fatal(pods: list[Object], *, serves: bool) -> Trouble | None:
+    """What the same pods would run into again: the revision is given up. An engine that ``serves``
+    must not die once."""
     for pod in pods:
         stage = states.restarting(pod, "stage", 0)
         if stage and stage.user_error:
             return stage
-        if crash := states.restarting(pod, ENGINE, _CRASHES):
+        crashes = 1 if serves else _CRASHES
+        if crash := states.restarting(pod, ENGINE, crashes):
             reason = crash.reason if crash.user_error else Reason.CRASH_LOOP
-            return Trouble(reason, f"The engine died {_CRASHES} times. {crash.message}", True)
+            times = "under load" if serves else f"{_CRASHES} times"
+            return Trouble(reason, f"The engine died {times}. {crash.message}", True)
     return None
 
 
-def passing(snapshot: Snapshot, revision: str, pods: list[Object]) -> Trouble | None:
-    """What keeps the pods from getting on now."""
+def passing(snapshot: Snapshot, revision: str) -> Trouble | None:
+    """What keeps the pods of a revision from getting on now."""
+    pods = of_revision(snapshot, revision)
     for pod in pods:
         found = (
             states.blocked(pod)

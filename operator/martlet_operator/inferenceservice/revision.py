@@ -65,6 +65,7 @@ def objects(
     spec: InferenceServiceSpec,
     want: Wanted,
     settings: Settings,
+    replicas: int,
     live: Object | None = None,
 ) -> list[Object]:
     """Plan, Deployment and Service of the revision. A ``live`` Deployment keeps the cache that it
@@ -73,7 +74,7 @@ def objects(
         want = replace(want, cache=cache_of(live["spec"]["template"]["spec"]))
     return [
         _plan_map(resource, spec, want),
-        _deployment(resource, spec, want, settings),
+        _deployment(resource, spec, want, settings, replicas),
         service(resource, want.name, want.name),
     ]
 
@@ -127,15 +128,16 @@ def _plan_map(resource: Object, spec: InferenceServiceSpec, want: Wanted) -> Obj
 
 
 def _deployment(
-    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings
+    resource: Object, spec: InferenceServiceSpec, want: Wanted, settings: Settings, replicas: int
 ) -> Object:
     about = metadata(resource, want.name, revision=want.name)
+    engine = choose(spec.engine, want.model, spec.pod).type
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": about,
         "spec": {
-            "replicas": spec.replicas,
+            "replicas": replicas,
             "selector": {"matchLabels": selector(resource, want.name)},
             "strategy": {
                 "type": "RollingUpdate",
@@ -143,7 +145,7 @@ def _deployment(
             },
             "revisionHistoryLimit": 1,
             "template": {
-                "metadata": {"labels": about["labels"]},
+                "metadata": {"labels": {**about["labels"], labels.ENGINE: engine}},
                 "spec": _pod(resource, spec, want, settings),
             },
         },

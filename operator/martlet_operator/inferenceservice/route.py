@@ -1,9 +1,11 @@
-"""How requests reach the serving revision: a Service by the resource's name, and an HTTPRoute."""
+"""How requests reach the revisions: a Service by the resource's name, and an HTTPRoute."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from martlet_api import labels
 from martlet_api.contract import ENGINE_PORT
-from martlet_api.inferenceservice import InferenceServiceSpec
+from martlet_api.inferenceservice import Address, Endpoint
 from martlet_operator.inferenceservice import revision
 
 Object = dict[str, Any]
@@ -15,37 +17,77 @@ _API_PREFIX = "/v1"
 """Only the OpenAI API is let through: the engine's metrics and management pages are not."""
 
 
-def objects(resource: Object, spec: InferenceServiceSpec, serving: str) -> list[Object]:
+@dataclass(frozen=True)
+class Ways:
+    """``weights``: percent of the gateway's requests by revision. ``inside``: the revision that
+    requests from within the cluster reach."""
+
+    weights: dict[str, int]
+    inside: str
+
+
+def objects(
+    resource: Object, endpoint: Endpoint | None, ways: Ways, live: Object | None = None
+) -> list[Object]:
     """The Service inside the cluster, and the route if an endpoint is asked for."""
     about = revision.metadata(resource, resource["metadata"]["name"], **PART)
-    inside = revision.service(resource, about["name"], serving, about)
-    return [inside, *([_route(about, spec, serving)] if spec.endpoint else [])]
+    inside = revision.service(resource, about["name"], ways.inside, about)
+    return [inside, *([_route(about, endpoint, ways, live)] if endpoint else [])]
 
 
-def _route(about: Object, spec: InferenceServiceSpec, serving: str) -> Object:
-    assert spec.endpoint is not None
-    gateway = spec.endpoint.gateway.to_dict()
+def addresses(resource: Object, endpoint: Endpoint | None) -> dict[str, Address]:
+    """The parts of the status that say where clients find the API."""
+    name, namespace = resource["metadata"]["name"], resource["metadata"]["namespace"]
+    inside = Address(url=f"http://{name}.{namespace}.svc:8080/v1")
+    outside = Address(url=f"http://{endpoint.hostnames[0]}/v1") if endpoint else None
+    return {"address": outside or inside, "cluster_address": inside}
+
+
+def _route(about: Object, endpoint: Endpoint, ways: Ways, live: Object | None) -> Object:
+    """Rules that others added stay behind ours: the list of rules has one owner in the API."""
+    others = [rule for rule in _rules(live) if not _is_ours(rule, about)]
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": about,
         "spec": {
-            "parentRefs": [gateway],
-            "hostnames": list(spec.endpoint.hostnames),
-            "rules": [
-                {
-                    "matches": [{"path": {"type": "PathPrefix", "value": _API_PREFIX}}],
-                    "backendRefs": [{"name": serving, "port": ENGINE_PORT, "weight": 100}],
-                }
-            ],
+            "parentRefs": [endpoint.gateway.to_dict()],
+            "hostnames": list(endpoint.hostnames),
+            "rules": [_rule(ways), *others],
         },
     }
 
 
-def leads_to(route: Object | None) -> str | None:
-    """The revision that a live route sends requests to."""
-    rules = (route or {}).get("spec", {}).get("rules", [])
-    return rules[0]["backendRefs"][0]["name"] if rules else None
+def _rule(ways: Ways) -> Object:
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": _API_PREFIX}}],
+        "backendRefs": [
+            {"name": name, "port": ENGINE_PORT, "weight": weight}
+            for name, weight in sorted(ways.weights.items())
+        ],
+    }
+
+
+def _is_ours(rule: Object, about: Object) -> bool:
+    """Ours leads to revisions, which are named after the resource."""
+    prefix = f"{about['labels'][labels.NAME]}-"
+    refs = rule.get("backendRefs", [])
+    return bool(refs) and all(ref["name"].startswith(prefix) for ref in refs)
+
+
+def _rules(route: Object | None) -> list[Object]:
+    found: list[Object] = (route or {}).get("spec", {}).get("rules", [])
+    return found
+
+
+def taken(route: Object | None) -> dict[str, int] | None:
+    """Percent by revision that a gateway has taken, without those that get nothing; None where it
+    has not taken the route as it is now."""
+    if route is None or not is_accepted(route):
+        return None
+    ours = next((rule for rule in _rules(route) if _is_ours(rule, route["metadata"])), {})
+    refs = ours.get("backendRefs", [])
+    return {ref["name"]: ref.get("weight", 1) for ref in refs if ref.get("weight", 1)}
 
 
 def is_accepted(route: Object | None) -> bool:

@@ -18,12 +18,12 @@ KIND = "InferenceService"
 def revisions(service: Object) -> list[Revision]:
     """Those that a live service has now; the first is the one that requests reach, if any does."""
     status = InferenceServiceStatus.model_validate(service.get("status") or {})
-    return [found for found in (status.serving, status.next) if found]
+    return [found for found in (status.stable, status.canary) if found]
 
 
 def serves(service: Object) -> bool:
     """Whether requests reach any revision of it."""
-    return bool((service.get("status") or {}).get("serving"))
+    return bool((service.get("status") or {}).get("stable"))
 
 
 def served_model(

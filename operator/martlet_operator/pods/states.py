@@ -80,6 +80,10 @@ def is_running(pod: Object, container: str) -> bool:
     )
 
 
+def is_ready(pod: Object, container: str) -> bool:
+    return any(s["name"] == container and s.get("ready") for s in container_statuses(pod))
+
+
 def blocked(pod: Object) -> Trouble | None:
     """What keeps a pod from starting, though it may go on by itself once mended."""
     if pod.get("status", {}).get("phase") not in ("Pending", "Running"):

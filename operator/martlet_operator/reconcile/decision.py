@@ -17,12 +17,14 @@ class Decision:
     ``keep``: (label, value) pairs; an object with one of them stays though it is not desired (a
     finished run's Job, for its logs; the revision that serves). Whatever else the resource owns
     and is not desired is deleted.
+    ``replicas``: of Deployments that stay as they were made but for that.
     ``again_after``: seconds until the resource must be looked at though nothing happened.
     """
 
     status: RunStatus
     desired: list[Object] = field(default_factory=list)
     keep: Keep = ()
+    replicas: dict[str, int] = field(default_factory=dict)
     again_after: float | None = None
 
 

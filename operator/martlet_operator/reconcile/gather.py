@@ -9,12 +9,14 @@ from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
+from martlet_operator.cluster.room import Room
 from martlet_operator.inputs.cache import ENABLED, cache_of
 from martlet_operator.inputs.references import Reference, references_of
 from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
+from martlet_operator.reconcile.watching import Watch
 
 Object = dict[str, Any]
 
@@ -32,7 +34,12 @@ _REFERENCE_DEPTH = 32
 
 
 async def gather(
-    client: Client, key: Key, resource: Object, accelerators: Accelerators
+    client: Client,
+    key: Key,
+    resource: Object,
+    accelerators: Accelerators,
+    room: Room,
+    watch: Watch,
 ) -> Snapshot:
     """The snapshot of one resource. Reads happen side by side."""
     selector = owner_selector(key.kind, key.name)
@@ -48,8 +55,21 @@ async def gather(
         client.list("PersistentVolumeClaim", key.namespace, f"{labels.CACHE}={ENABLED}"),
         _peers(client, key),
     )
-    cache = cache_of(claims)
-    return Snapshot(resource, references, owned, pods, pages, warnings, memory, cache, peers)
+    free = await room.free_pods(client, resource)
+    watched = await watch.look(key, resource, pods)
+    return Snapshot(
+        resource,
+        references,
+        owned,
+        pods,
+        pages,
+        warnings,
+        memory,
+        cache_of(claims),
+        peers,
+        free,
+        watched,
+    )
 
 
 async def _peers(client: Client, key: Key) -> list[Object]:

@@ -15,6 +15,7 @@ from martlet_operator.cluster import events
 from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import Applier
 from martlet_operator.cluster.client import Client
+from martlet_operator.cluster.room import Room
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
 from martlet_operator.inputs.references import references_of
@@ -25,6 +26,7 @@ from martlet_operator.reconcile.dependents import Dependents
 from martlet_operator.reconcile.gather import gather
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
+from martlet_operator.reconcile.watching import Watch
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -43,7 +45,8 @@ class Reconciler:
         self._client, self._settings, self._dependents = client, settings, dependents
         self._applier = Applier(client)
         self._phases = metrics.PhaseCount()
-        self._accelerators = Accelerators()
+        self._accelerators, self._room = Accelerators(), Room()
+        self._watch = Watch(settings.prometheus)
         self._caches = CacheCount(datetime.now(UTC))
 
     async def reconcile(self, key: Key) -> float | None:
@@ -70,10 +73,13 @@ class Reconciler:
         if resource is None or "deletionTimestamp" in resource["metadata"]:
             # What it owns has an owner reference: the garbage collector takes it.
             self._dependents.forget(key)
+            self._watch.forget(key)
             self._phases.set(*key, None)
             return None
         self._dependents.names(key, references_of(resource))
-        snapshot = await gather(self._client, key, resource, self._accelerators)
+        snapshot = await gather(
+            self._client, key, resource, self._accelerators, self._room, self._watch
+        )
         self._caches.note(snapshot.pods, snapshot.cache)
         decision = self._decide(key, snapshot)
         try:
@@ -112,8 +118,17 @@ class Reconciler:
             if live is None:
                 await self._check_free(desired)
             await self._apply(desired, live)
+        for name, count in decision.replicas.items():
+            await self._scale(snapshot.owned_object("Deployment", name), count)
         for stale in pruned(decision, snapshot.owned):
             await self._client.delete(stale)
+
+    async def _scale(self, live: Object | None, count: int) -> None:
+        if live is None or live["spec"].get("replicas") == count:
+            return
+        metadata = live["metadata"]
+        patch = {"spec": {"replicas": count}}
+        await self._client.merge("Deployment", metadata["namespace"], metadata["name"], patch)
 
     async def _apply(self, desired: Object, live: Object | None) -> None:
         try:

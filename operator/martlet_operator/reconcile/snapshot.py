@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from martlet_operator.inferenceservice.rollout.guarding import Watched
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.references import References
 
@@ -18,7 +19,9 @@ class Snapshot:
     that should have pods and have none. ``accelerator_memory`` is in bytes, of the smallest
     accelerator that the resource's pods may get; None where no node tells it. ``cache`` is
     the namespace's, if it has one. ``peers`` are the other resources of its kind there, where
-    they may have done the same work.
+    they may have done the same work. ``free_pods`` is for how many more pods of a service there are
+    accelerators; None where that is not known or none are needed. ``watched`` is what the pages of
+    a rollout's pods said since the pass before.
     """
 
     resource: Object
@@ -30,6 +33,8 @@ class Snapshot:
     accelerator_memory: int | None = None
     cache: Cache | None = None
     peers: list[Object] = field(default_factory=list)
+    free_pods: int | None = None
+    watched: Watched = field(default_factory=Watched)
 
     @property
     def namespace(self) -> str:

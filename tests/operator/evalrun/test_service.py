@@ -152,7 +152,7 @@ def test_another_revision_makes_a_new_run_and_the_former_verdict_is_gone(other: 
     assert decision.status.run.id != live["status"]["run"]["id"]
     assert decision.status.verdict is None
     assert plan_of(decision)["evaluate"]["endpoint"].startswith(
-        f"http://{other['status']['serving']['revision']}."
+        f"http://{other['status']['stable']['revision']}."
     )
 
 
@@ -192,7 +192,7 @@ def test_a_revision_by_its_name_and_as_the_one_that_serves_are_the_same_work() -
 def test_the_one_that_loads_can_be_named_once_it_answers() -> None:
     assert reason_of(run_of(revision="chat-2"), LOADING)[1] == "WaitingForReference"
     answers = serving("chat", "chat-1", "one", following="chat-2")
-    answers["status"]["next"] |= {"readyReplicas": 1, "digest": digest("two")}
+    answers["status"]["canary"] |= {"readyReplicas": 1, "digest": digest("two")}
     decision = decide(run_of(revision="chat-2"), [answers])
     assert plan_of(decision)["evaluate"]["endpoint"].startswith("http://chat-2.")
     assert decision.status.made_from[0].digest == digest("two")

@@ -77,7 +77,7 @@ def route(revision: str, accepted: str | None = "True", generation: int = 1) -> 
             "generation": 1,
             "labels": owned_labels("InferenceService", "chat", part="endpoint"),
         },
-        "spec": {"rules": [{"backendRefs": [{"name": revision}]}]},
+        "spec": {"rules": [{"backendRefs": [{"name": revision, "weight": 100}]}]},
         "status": {"parents": parents if accepted else []},
     }
 
@@ -181,13 +181,12 @@ def test_a_gate_on_what_it_serves_itself_is_a_circle(before: bool) -> None:
 def test_what_serves_goes_on_while_a_gate_is_shut() -> None:
     live, revision, owned = serving(endpoint=ENDPOINT)
     live["spec"] = {**live["spec"], "gates": [{"evalRun": "gate"}]}
-    live["status"]["next"] = {"revision": "chat-other", "digest": digest("two")}
     gate = resource("EvalRun", "gate", status={"verdict": verdict("two", False)})
     decision = decide(live, [model("two"), gate], owned=owned)
     assert ready(decision)[1] == "GateNotPassed"
     assert pruned(decision, owned) == []
-    assert decision.status.serving.revision == revision
-    assert decision.status.next is None, "nothing is being loaded any more"
+    assert decision.status.stable.revision == revision
+    assert decision.status.canary is None, "nothing is being loaded any more"
 
 
 # Loading and switching
@@ -206,7 +205,7 @@ def test_loading_then_the_route() -> None:
     assert ready(second)[1] == "Loading", "the gateway has not taken the route"
     third = decide(after(live, second), [model()], owned=[*owned, route(revision)])
     assert ready(third) == ("True", "Serving", f"Revision {revision} serves with 1 of 1 replicas.")
-    assert third.status.next is None
+    assert third.status.canary is None
 
 
 def test_a_new_revision_is_loaded_beside_the_one_that_serves() -> None:
@@ -214,10 +213,15 @@ def test_a_new_revision_is_loaded_beside_the_one_that_serves() -> None:
     decision = decide(live, [model("two")], owned=owned)
     new = revision_of(decision)
     assert new != old
-    assert decision.status.serving.revision == old
-    assert decision.status.next.revision == new
-    assert desired(decision, "HTTPRoute") == []
+    assert decision.status.stable.revision == old
+    assert (decision.status.canary.revision, decision.status.canary.weight) == (new, 0)
+    assert backends(decision) == {old: 100, new: 0}
     assert pruned(decision, owned) == []
+
+
+def backends(decision: Decision) -> dict[str, int]:
+    (found,) = desired(decision, "HTTPRoute")
+    return {ref["name"]: ref["weight"] for ref in found["spec"]["rules"][0]["backendRefs"]}
 
 
 def test_the_former_revision_stays_until_the_route_to_the_next_is_taken() -> None:
@@ -226,8 +230,8 @@ def test_the_former_revision_stays_until_the_route_to_the_next_is_taken() -> Non
     new = revision_of(loading)
     both = [deployment(live, old), deployment(live, new), route(old)]
     switch = decide(after(live, loading), [model("two")], owned=both)
-    assert desired(switch, "HTTPRoute")[0]["spec"]["rules"][0]["backendRefs"][0]["name"] == new
-    assert switch.status.serving.revision == new
+    assert backends(switch) == {old: 0, new: 100}
+    assert switch.status.stable.revision == old
     assert ready(switch)[1] == "Loading", "the live route leads to the former one"
     assert pruned(switch, both) == []
     live = after(live, switch)
@@ -235,18 +239,26 @@ def test_the_former_revision_stays_until_the_route_to_the_next_is_taken() -> Non
         waiting_on = [*both[:2], stale]
         assert pruned(decide(live, [model("two")], owned=waiting_on), waiting_on) == []
     taken = [*both[:2], route(new)]
-    decision = decide(live, [model("two")], owned=taken)
+    baking = decide(live, [model("two")], owned=taken)
+    assert ready(baking)[1] == "Baking"
+    decision = decide(after(live, baking), [model("two")], owned=taken)
     assert ready(decision)[1] == "Serving"
+    assert decision.status.stable.revision == new
     assert [o["metadata"]["name"] for o in pruned(decision, taken)] == [old]
 
 
 def test_without_an_endpoint_the_service_switches_at_once() -> None:
     live, old, owned = serving()
     loading = decide(live, [model("two")], owned=owned)
-    both = [*owned, deployment(live, revision_of(loading))]
+    new = revision_of(loading)
+    both = [*owned, deployment(live, new)]
     switch = decide(after(live, loading), [model("two")], owned=both)
-    assert ready(switch)[1] == "Serving"
-    assert [o["metadata"]["name"] for o in pruned(switch, both)] == [old]
+    (inside,) = [o for o in desired(switch, "Service") if o["metadata"]["name"] == "chat"]
+    assert inside["spec"]["selector"][labels.REVISION] == new
+    baking = decide(after(live, switch), [model("two")], owned=both)
+    done = decide(after(live, baking), [model("two")], owned=both)
+    assert ready(done)[1] == "Serving"
+    assert [o["metadata"]["name"] for o in pruned(done, both)] == [old]
 
 
 def test_a_refused_route() -> None:
@@ -288,7 +300,7 @@ def test_no_replicas() -> None:
 def test_the_count_of_replicas_is_true_while_another_loads() -> None:
     live, old, _ = serving()
     decision = decide(live, [model("two")], owned=[deployment(live, old, ready=0)])
-    assert decision.status.serving.ready_replicas == 0
+    assert decision.status.stable.ready_replicas == 0
     assert decision.status.replicas == 0
 
 
@@ -313,25 +325,13 @@ def test_a_revision_that_keeps_dying_is_given_up_while_the_former_serves() -> No
     assert "no kernel" in message
     assert f"Revision {old} goes on serving" in message
     assert [o["metadata"]["name"] for o in pruned(decision, both)] == [new]
-    assert decision.status.failed.revision == new
+    assert (decision.status.canary, decision.status.rejected[0].revision) == (None, new)
     again = decide(after(live, decision), [model("two")], owned=owned)
-    assert again.desired == []
+    assert desired(again, "Deployment") == []
     assert ready(again) == ready(decision)
     retried = after(live, decision)
     retried["spec"] = {**retried["spec"], "retry": "once more"}
     assert ready(decide(retried, [model("two")], owned=owned))[1] == "Loading"
-
-
-def test_a_failure_is_forgotten_once_something_serves() -> None:
-    live, _, owned = serving()
-    live["status"]["failed"] = {
-        "revision": "chat-bad",
-        "digest": digest("two"),
-        "reason": "CrashLoop",
-        "message": "m",
-        "at": "2026-01-01T00:00:00Z",
-    }
-    assert decide(live, [model()], owned=owned).status.failed is None
 
 
 def test_a_user_s_error_in_stage_is_given_up_at_once() -> None:
@@ -342,7 +342,7 @@ def test_a_user_s_error_in_stage_is_given_up_at_once() -> None:
     bad = engine_pod(revision, container_status("engine", waiting("PodInitializing")), stage)
     decision = decide(live, [model()], pods=[bad], owned=[deployment(live, revision, 0)])
     assert ready(decision)[1] == "DigestMismatch"
-    assert decision.status.failed.reason == "DigestMismatch"
+    assert decision.status.rejected[0].reason == "DigestMismatch"
 
 
 @pytest.mark.parametrize(

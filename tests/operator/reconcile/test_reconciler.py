@@ -154,7 +154,7 @@ def test_the_chain_of_digests_holds(road: FakeClient) -> None:
     }
     small = road.one("QuantizedModel", "small")["status"]["artifact"]["digest"]
     assert road.one("EvalRun", "gate")["status"]["verdict"]["modelDigest"] == small
-    assert road.one("InferenceService", "serve")["status"]["serving"]["digest"] == small
+    assert road.one("InferenceService", "serve")["status"]["stable"]["digest"] == small
     assert road.one("EvalRun", "live")["status"]["verdict"]["modelDigest"] == small
 
 

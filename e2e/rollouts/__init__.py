@@ -1,0 +1,1 @@
+"""What the tests of rollouts share: requests, faults, a watch, and the picture of what happened."""

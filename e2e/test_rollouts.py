@@ -1,0 +1,210 @@
+"""Rollouts under real requests: what takes over, what goes back, and that users hardly notice.
+
+Each test brings one candidate beside the version that serves, and leaves a picture and all records
+in MARTLET_E2E_OUTPUT (`.cluster/rollouts`). Those marked ``long`` run by `make soak`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from cluster.settings import Settings
+from demo import road
+from demo.kube import Kube, Object
+from rollouts import acts, faults, models, scenario, service
+from rollouts.scenario import Course, Ground, Try
+from rollouts.service import Version
+
+pytestmark = pytest.mark.cluster
+
+ERRORS = {"metric": "ErrorRate", "tolerance": 1.5, "margin": 0.2}
+FIRST_TOKEN = {"metric": "TimeToFirstToken", "tolerance": 2}
+"""Wide, since a step has some tens of requests: by simulation a canary without an error passes the
+first after 35 s (45 in 19 of 20 cases), and one that fails half of its requests goes after 25."""
+
+CANARY = {
+    "steps": [
+        {"weight": 25, "minDuration": "20s", "minRequests": 10},
+        {"weight": 50, "minDuration": "20s", "minRequests": 20},
+    ],
+    "guards": [ERRORS],
+    "warmUp": "5s",
+    "bakeTime": "10s",
+    "maxDuration": "10m",
+}
+WEIGHTS = [0, 25, 50, 100]
+GATE = "rollout-gate"
+
+
+@pytest.fixture(scope="module")
+def image(kube: Kube, settings: Settings) -> str:
+    return faults.prepare(settings)
+
+
+@pytest.fixture(scope="module")
+def ground(kube: Kube, image: str) -> Iterator[Ground]:
+    """A service in the quickstart's namespace that serves the base model."""
+    yield scenario.begin(kube, Version("first"))
+    kube("delete", "inferenceservice", service.NAME, "-n", road.NAMESPACE, "--wait")
+    kube("delete", "evalrun", GATE, "-n", road.NAMESPACE, "--ignore-not-found", "--wait")
+
+
+def other(ground: Ground) -> str:
+    """A model under another digest than the one that serves."""
+    return models.NEXT if ground.stable.model == models.BASE else models.BASE
+
+
+def failing(ground: Ground, image: str, name: str, args: list[str]) -> Version:
+    """What serves, but for a fault."""
+    return replace(ground.stable, name=name, args=tuple(args), image=image)
+
+
+def check_nothing_lost(course: Course) -> None:
+    assert course.records.lost == []
+    assert course.records.skipped == 0
+    assert len(course.records.all) > 100
+
+
+def check_gone_back(course: Course, name: str, reason: str) -> None:
+    """Nobody but those who met the candidate lost anything, and nothing of it is left."""
+    assert course.end == "RolledBack", course.ready
+    assert course.service["status"]["rejected"][0]["reason"] == reason, course.ready
+    assert course.lost_without(name) == []
+    assert course.weights(name)[-1] == 0
+
+
+def test_a_healthy_canary_takes_over_and_no_request_is_lost(ground: Ground, kube: Kube) -> None:
+    """Though the operator is killed in every state."""
+    before, candidate = ground.stable, Version("healthy", model=other(ground))
+    kill = acts.KillOperator(kube, frozenset({"Loading", "Stepping", "Baking"}))
+    course = scenario.run(ground, Try("healthy", candidate, CANARY, each=kill))
+    assert course.end == "Promoted", course.ready
+    assert kill.killed_in == kill.states
+    assert course.weights("healthy") == WEIGHTS
+    check_nothing_lost(course)
+    assert set(course.summary.by_revision) == {before.name, "healthy"}
+    assert course.summary.wrong == 0
+
+
+def test_an_engine_that_dies_under_load_goes_back(ground: Ground, image: str) -> None:
+    candidate = failing(ground, image, "dying", faults.dies(after=8))
+    course = scenario.run(ground, Try("dying", candidate, CANARY))
+    check_gone_back(course, "dying", "CrashLoop")
+    assert 1 <= len(course.records.lost) <= 10, course.summary.errors
+
+
+def test_errors_go_back_by_their_guard(ground: Ground, image: str) -> None:
+    candidate = failing(ground, image, "erring", faults.errors(50, after=4))
+    course = scenario.run(ground, Try("erring", candidate, CANARY))
+    check_gone_back(course, "erring", "GuardFailed")
+    assert set(course.summary.errors) == {"HTTP 500"}
+
+
+def test_a_slow_first_token_goes_back_by_its_guard(ground: Ground, image: str) -> None:
+    canary = {**CANARY, "guards": [ERRORS, FIRST_TOKEN]}
+    candidate = failing(ground, image, "slow", faults.slow(1500, after=2))
+    course = scenario.run(ground, Try("slow", candidate, canary))
+    check_gone_back(course, "slow", "GuardFailed")
+    check_nothing_lost(course)
+
+
+def test_a_spec_put_back_takes_the_canary_back(ground: Ground) -> None:
+    stable = ground.stable
+    before = ground.get()["status"].get("rejected")
+    back = acts.When(acts.in_first_step, lambda: ground.ask_for(stable, CANARY), "spec put back")
+    candidate = replace(stable, name="unwanted")
+    course = scenario.run(ground, Try("put-back", candidate, CANARY, each=back))
+    assert course.end == "Withdrawn", course.ready
+    assert course.weights("unwanted") == [0, 25, 0]
+    assert course.service["status"].get("rejected") == before, "nothing was wrong with it"
+    check_nothing_lost(course)
+
+
+def test_without_requests_nothing_is_decided_until_one_says_so(ground: Ground) -> None:
+    """Held over maxDuration; then rolled back, by another onInconclusive and without a new load."""
+    hold = {**CANARY, "maxDuration": "60s", "onInconclusive": "Hold"}
+    candidate = replace(ground.stable, name="unknown")
+    decide = acts.When(
+        lambda item: acts.in_first_step(item, 10) and acts.age_of_rollout(item) > 70,
+        lambda: ground.ask_for(candidate, {**hold, "onInconclusive": "Rollback"}),
+        "onInconclusive: Rollback",
+    )
+    course = scenario.run(ground, Try("no-traffic", candidate, hold, rate=0, each=decide))
+    assert decide.seen["weight"] == 25, course.ready
+    check_gone_back(course, "unknown", "Inconclusive")
+    assert course.weights("unknown") == [0, 25, 0]
+
+
+@pytest.mark.long
+def test_an_engine_that_cannot_start_never_has_a_request(ground: Ground) -> None:
+    candidate = replace(ground.stable, name="broken", args=("--no-such-argument",))
+    course = scenario.run(ground, Try("broken", candidate, CANARY, seconds=400))
+    check_gone_back(course, "broken", "CrashLoop")
+    assert course.weights("broken") == [0]
+    check_nothing_lost(course)
+
+
+@pytest.mark.long
+def test_a_newer_revision_takes_the_place_of_a_canary(ground: Ground) -> None:
+    older = replace(ground.stable, name="older")
+    newer = Version("newer", model=other(ground))
+    change = acts.When(acts.in_first_step, lambda: ground.ask_for(newer, CANARY), "newer")
+    course = scenario.run(ground, Try("newer", older, CANARY, seconds=400, each=change))
+    assert course.end == "Promoted", course.ready
+    assert ground.stable == newer
+    assert course.weights("older") == [0, 25, 0]
+    assert course.weights("newer") == WEIGHTS
+    check_nothing_lost(course)
+
+
+@pytest.mark.long
+def test_a_canary_goes_back_though_the_operator_is_killed_meanwhile(
+    ground: Ground, image: str, kube: Kube
+) -> None:
+    candidate = failing(ground, image, "erring-alone", faults.errors(100, after=4))
+    kill = acts.KillOperator(kube, frozenset({"Stepping", "RollingBack"}))
+    course = scenario.run(ground, Try("erring-alone", candidate, CANARY, each=kill))
+    check_gone_back(course, "erring-alone", "GuardFailed")
+    assert "Stepping" in kill.killed_in
+
+
+@pytest.mark.long
+def test_a_damaged_model_is_stopped_by_its_gate(ground: Ground, kube: Kube) -> None:
+    """It is as fast as the one that serves and answers without an error: no guard would tell."""
+    kube.apply(json.dumps(gate(models.DAMAGED)))
+    candidate = replace(ground.stable, name="damaged", model=models.DAMAGED)
+    course = scenario.run(ground, Try("damaged", candidate, CANARY, seconds=600, gates=(GATE,)))
+    assert course.end == "Refused", course.ready
+    assert course.ready["reason"] == "GateNotPassed"
+    assert course.weights("damaged") == [0]
+    check_nothing_lost(course)
+    assert course.summary.wrong == 0
+
+
+def gate(uri: str) -> Object:
+    """Whether a model expects the village's stories, as the base model does."""
+    suite = {
+        "name": "stories",
+        "benchmark": "perplexity",
+        "dataset": {"uri": "pvc://data/stories.txt"},
+        "thresholds": [{"metric": "perplexity", "max": 10}],
+    }
+    return {
+        "apiVersion": "martlet.dev/v1alpha1",
+        "kind": "EvalRun",
+        "metadata": {"name": GATE, "namespace": road.NAMESPACE},
+        "spec": {"model": {"uri": uri}, "suites": [suite]},
+    }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("turn", range(4))
+def test_one_after_another_takes_over_at_twice_the_rate(ground: Ground, turn: int) -> None:
+    name = f"turn-{turn}"
+    course = scenario.run(ground, Try(name, Version(name, model=other(ground)), CANARY, rate=12))
+    assert course.end == "Promoted", course.ready
+    check_nothing_lost(course)
