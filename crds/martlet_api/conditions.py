@@ -12,11 +12,12 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 class ConditionType(StrEnum):
     """``Ready`` is the one fold that programs read; ``Resolved`` says what the inputs are,
-    ``Fits`` whether there is memory for the work."""
+    ``Fits`` whether there is memory for the work, ``Routed`` whether a gateway sends requests."""
 
     READY = "Ready"
     RESOLVED = "Resolved"
     FITS = "Fits"
+    ROUTED = "Routed"
 
 
 class Reason(StrEnum):
@@ -59,6 +60,10 @@ class Reason(StrEnum):
     ESTIMATE_FAILED = "EstimateFailed"
     CAPACITY_UNKNOWN = "CapacityUnknown"
 
+    # Routed.
+    ROUTE_ACCEPTED = "RouteAccepted"
+    SESSION_PERSISTENCE = "SessionPersistence"
+
     # Ready is False: what to do next is in the message.
     INVALID_SPEC = "InvalidSpec"
     CIRCULAR_REFERENCE = "CircularReference"
@@ -99,6 +104,8 @@ class Reason(StrEnum):
     WAITING_FOR_GATE = "WaitingForGate"
     CRASH_LOOP = "CrashLoop"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
+    GATEWAY_NOT_FOUND = "GatewayNotFound"
+    HOSTNAME_TAKEN = "HostnameTaken"
     ROLLED_BACK = "RolledBack"
     GUARD_FAILED = "GuardFailed"
     CANARY_UNREADY = "CanaryUnready"

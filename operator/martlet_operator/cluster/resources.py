@@ -32,6 +32,7 @@ _TYPES = (
     ResourceType("Service", "v1", "services"),
     ResourceType("Event", "v1", "events"),
     ResourceType("Deployment", "apps/v1", "deployments"),
+    ResourceType("Gateway", "gateway.networking.k8s.io/v1", "gateways"),
     ResourceType("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes"),
 )
 

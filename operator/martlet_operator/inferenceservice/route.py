@@ -13,7 +13,7 @@ Object = dict[str, Any]
 PART = {"part": "endpoint"}
 """Marks the objects that belong to the service as a whole and to none of its revisions."""
 
-_API_PREFIX = "/v1"
+API_PREFIX = "/v1"
 """Only the OpenAI API is let through: the engine's metrics and management pages are not."""
 
 
@@ -59,8 +59,10 @@ def _route(about: Object, endpoint: Endpoint, ways: Ways, live: Object | None) -
 
 
 def _rule(ways: Ways) -> Object:
+    """Without a time limit: a stream of tokens lasts as long as it lasts."""
     return {
-        "matches": [{"path": {"type": "PathPrefix", "value": _API_PREFIX}}],
+        "matches": [{"path": {"type": "PathPrefix", "value": API_PREFIX}}],
+        "timeouts": {"request": "0s"},
         "backendRefs": [
             {"name": name, "port": ENGINE_PORT, "weight": weight}
             for name, weight in sorted(ways.weights.items())
@@ -91,20 +93,22 @@ def taken(route: Object | None) -> dict[str, int] | None:
 
 
 def is_accepted(route: Object | None) -> bool:
-    """Whether a gateway has taken the route as it is now."""
-    return any(c["status"] == "True" for c in _accepted(route))
+    """Whether a gateway has taken the route as it is now, with all that it leads to."""
+    if any(c["status"] == "False" for c in _told(route, "ResolvedRefs")):
+        return False
+    return any(c["status"] == "True" for c in _told(route, "Accepted"))
 
 
 def refusal(route: Object | None) -> str | None:
     """Why a gateway does not take the route."""
-    for condition in _accepted(route):
+    for condition in _told(route, "Accepted"):
         if condition["status"] == "False":
             return f"{condition.get('reason', '')}: {condition.get('message', '')}"
     return None
 
 
-def _accepted(route: Object | None) -> list[Object]:
-    """The Accepted conditions about the route's current generation, of all its parents."""
+def _told(route: Object | None, kind: str) -> list[Object]:
+    """Conditions about the route's current generation, of all its parents."""
     if route is None:
         return []
     generation = route["metadata"].get("generation")
@@ -112,5 +116,5 @@ def _accepted(route: Object | None) -> list[Object]:
         condition
         for parent in route.get("status", {}).get("parents", [])
         for condition in parent.get("conditions", [])
-        if condition["type"] == "Accepted" and condition.get("observedGeneration") == generation
+        if condition["type"] == kind and condition.get("observedGeneration") == generation
     ]

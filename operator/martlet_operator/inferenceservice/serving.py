@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from martlet_api.conditions import Reason
+from martlet_api.conditions import ConditionType, Reason
 from martlet_api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus, Revision
 from martlet_operator.batch.run import with_ready
-from martlet_operator.conditions.fold import Ready
+from martlet_operator.conditions.fold import Ready, with_condition
 from martlet_operator.inferenceservice import pods, revision, route
 from martlet_operator.inferenceservice.rollout import (
     guarding,
@@ -19,6 +19,7 @@ from martlet_operator.inferenceservice.rollout import (
 )
 from martlet_operator.inferenceservice.rollout.guarding import Judged
 from martlet_operator.inferenceservice.rollout.state import Candidate, Failure, Rollout, Seen, Turn
+from martlet_operator.inferenceservice.routed import routed
 from martlet_operator.reconcile.decision import Decision, keep_revisions, keep_run
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.settings import Settings
@@ -133,6 +134,8 @@ class Service:
         trouble = pods.passing(self.snapshot, rollout.revision)
         if rollout.state == "Loading" and trouble and not seen.held:
             ready = Ready("False", trouble.reason, trouble.message)
+        elif rollout.stable and (unrouted := self._unrouted()):
+            ready = unrouted
         canary = records.told(rollout, seen.ready.get(rollout.revision, 0), judged.evidence)
         self.status = self.status.model_copy(update={"canary": canary})
         weights = shares.weights(rollout)
@@ -151,10 +154,16 @@ class Service:
             own = pods.of_revision(self.snapshot, self.stable)
             timings = pods.timings(own) or self.status.timings
             self.status = self.status.model_copy(update={"timings": timings})
-        ready = held or self._serves(self.stable)
+        ready = held or self._next(want) or self._serves(self.stable)
         weights = {self.stable: 100}
         counts = {self.stable: self.spec.replicas}
         return self._decision(ready, want, counts, weights, self._paths(weights, self.stable))
+
+    def _next(self, want: revision.Wanted | None) -> Ready | None:
+        """After a canary was withdrawn for another; what serves is not what is asked for."""
+        if want is None or want.name == self.stable:
+            return None
+        return Ready("Unknown", Reason.LOADING, f"Revision {want.name} is next.")
 
     def _serves(self, name: str) -> Ready:
         if self.spec.replicas == 0:
@@ -166,14 +175,31 @@ class Service:
             if trouble:
                 return Ready("False", trouble.reason, trouble.message)
             return Ready("Unknown", Reason.LOADING, f"Revision {name} loads.")
-        if self.spec.endpoint and (refused := route.refusal(self.live_route)):
-            text = f"The gateway does not take the route ({refused}). Correct spec.endpoint."
-            return Ready("False", Reason.ROUTE_NOT_ACCEPTED, text)
+        if unrouted := self._unrouted():
+            return unrouted
         if self.spec.endpoint and route.taken(self.live_route) != {name: 100}:
             text = "Waits for the gateway to take the route; goes on by itself."
             return Ready("Unknown", Reason.LOADING, text)
         text = f"Revision {name} serves with {count} of {self.spec.replicas} replicas."
         return Ready("True", Reason.SERVING, text)
+
+    def _unrouted(self) -> Ready | None:
+        """Why requests from outside do not arrive; None where they do, or soon will."""
+        found = self._routed()
+        return found if found and found.status == "False" else None
+
+    def _routed(self) -> Ready | None:
+        if self.spec.endpoint is None:
+            return None
+        snapshot = self.snapshot
+        return routed(snapshot.resource, self.spec.endpoint, self.live_route, snapshot.roads)
+
+    def _tell_routed(self) -> None:
+        others = [c for c in self.status.conditions or [] if c.type != ConditionType.ROUTED]
+        if found := self._routed():
+            about = (ConditionType.ROUTED, found, self.snapshot.generation, self.now)
+            others = with_condition(self.status.conditions, *about)
+        self.status = self.status.model_copy(update={"conditions": others})
 
     def _paths(self, weights: dict[str, int], inside: str) -> list[Object]:
         """The ways to the revisions; ``inside`` is what the Service in the cluster leads to."""
@@ -201,6 +227,7 @@ class Service:
         if self.status.run:
             kept = (*kept, *keep_run(self.status.run.id))
         finished = ready.status == "False"
+        self._tell_routed()
         status = with_ready(
             self._counted(weights), ready, self.snapshot.generation, self.now, finished=finished
         )

@@ -10,6 +10,7 @@ from martlet_operator.cluster.apply import is_finished
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.pages import read_gauges
 from martlet_operator.cluster.room import Room
+from martlet_operator.cluster.routing import Routing
 from martlet_operator.inputs.cache import ENABLED, cache_of
 from martlet_operator.inputs.references import Reference, references_of
 from martlet_operator.naming import owner_selector
@@ -39,6 +40,7 @@ async def gather(
     resource: Object,
     accelerators: Accelerators,
     room: Room,
+    routing: Routing,
     watch: Watch,
 ) -> Snapshot:
     """The snapshot of one resource. Reads happen side by side."""
@@ -56,6 +58,7 @@ async def gather(
         _peers(client, key),
     )
     free = await room.free_pods(client, resource)
+    roads = await routing.look(client, resource)
     watched = await watch.look(key, resource, pods)
     return Snapshot(
         resource,
@@ -69,6 +72,7 @@ async def gather(
         peers,
         free,
         watched,
+        roads,
     )
 
 

@@ -16,6 +16,7 @@ from martlet_operator.cluster.accelerators import Accelerators
 from martlet_operator.cluster.apply import Applier
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.room import Room
+from martlet_operator.cluster.routing import Routing
 from martlet_operator.conditions.fold import Ready, find
 from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
 from martlet_operator.inputs.references import references_of
@@ -33,7 +34,8 @@ Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 _CONDITIONS = TypeAdapter(list[Condition])
-_WARNING_STATES = ("False",)
+_TOLD = (ConditionType.RESOLVED, ConditionType.ROUTED, ConditionType.READY)
+"""Conditions of which a change is an Event."""
 _REFUSED_AGAIN_SECONDS = 30.0
 """What refused may be mended without an event that we see: a quota, a policy, another's object."""
 
@@ -46,6 +48,7 @@ class Reconciler:
         self._applier = Applier(client)
         self._phases = metrics.PhaseCount()
         self._accelerators, self._room = Accelerators(), Room()
+        self._routing = Routing()
         self._watch = Watch(settings.prometheus)
         self._caches = CacheCount(datetime.now(UTC))
 
@@ -78,7 +81,13 @@ class Reconciler:
             return None
         self._dependents.names(key, references_of(resource))
         snapshot = await gather(
-            self._client, key, resource, self._accelerators, self._room, self._watch
+            self._client,
+            key,
+            resource,
+            self._accelerators,
+            self._room,
+            self._routing,
+            self._watch,
         )
         self._caches.note(snapshot.pods, snapshot.cache)
         decision = self._decide(key, snapshot)
@@ -167,14 +176,15 @@ class Reconciler:
         await self._tell(resource, status)
 
     async def _tell(self, resource: Object, status: Any) -> None:
-        """That Ready has another reason; and what was locked for whom, once for each run."""
-        for kind in (ConditionType.RESOLVED, ConditionType.READY):
+        """That a condition has another reason; and what was locked for whom, once for each run."""
+        for kind in _TOLD:
             now, former = find(status.conditions, kind), _former(resource, kind)
             if now and not (former and former.reason == now.reason):
                 await self._record(resource, now)
 
     async def _record(self, resource: Object, now: Condition) -> None:
-        kind = "Warning" if now.status in _WARNING_STATES else "Normal"
+        is_warning = now.status == "False" or now.reason == Reason.SESSION_PERSISTENCE
+        kind = "Warning" if is_warning else "Normal"
         new = events.event(resource, kind, now.reason, now.message, datetime.now(UTC))
         try:
             await events.record(self._client, new)

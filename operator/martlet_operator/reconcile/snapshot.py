@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from martlet_operator.cluster.routing import Roads
 from martlet_operator.inferenceservice.rollout.guarding import Watched
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.references import References
@@ -21,7 +22,7 @@ class Snapshot:
     the namespace's, if it has one. ``peers`` are the other resources of its kind there, where
     they may have done the same work. ``free_pods`` is for how many more pods of a service there are
     accelerators; None where that is not known or none are needed. ``watched`` is what the pages of
-    a rollout's pods said since the pass before.
+    a rollout's pods said since the pass before. ``roads`` is what is known of its way in.
     """
 
     resource: Object
@@ -35,6 +36,7 @@ class Snapshot:
     peers: list[Object] = field(default_factory=list)
     free_pods: int | None = None
     watched: Watched = field(default_factory=Watched)
+    roads: Roads = field(default_factory=Roads)
 
     @property
     def namespace(self) -> str:

@@ -42,6 +42,13 @@ ROAD = [
 ]
 
 
+GATEWAY = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "Gateway",
+    "metadata": {"name": "gw", "namespace": NAMESPACE},
+}
+
+
 def says(job: Object) -> tuple[int, str]:
     """Every stage of every Job goes well."""
     kind, stage = (job["metadata"]["labels"][label] for label in (labels.KIND, labels.STAGE))
@@ -89,7 +96,7 @@ def walk(
 ) -> FakeClient:
     """The whole road; returns the API server as it is at the end."""
     client = FakeClient()
-    for item in road:
+    for item in (*road, GATEWAY):
         client.put(item)
     if on_write:
         client.on_write = on_write
