@@ -68,6 +68,11 @@ from vllm.platforms import current_platform
 assert current_platform.is_cpu()
 current_platform.import_kernels()
 torch.ops._C.init_cpu_memory_env
+
+import ctypes
+granted = ctypes.c_ulong()
+ctypes.CDLL(None).syscall(158, 0x1022, ctypes.byref(granted))  # arch_prctl ARCH_GET_XCOMP_PERM
+assert bool(granted.value >> 18 & 1) == ("amx_tile" in open("/proc/cpuinfo").read())
 """,
 }
 BYTECODE = {
