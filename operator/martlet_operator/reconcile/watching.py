@@ -27,6 +27,10 @@ Object = dict[str, Any]
 TOKENS = "tokens"
 THROUGHPUT = "Throughput"
 
+_LEAST_SECONDS = 4.0
+"""Between two readings. A reading changes the status, and a changed status is looked at at once: it
+would be read again as fast as the pages answer."""
+
 
 @dataclass(frozen=True)
 class _Before:
@@ -61,9 +65,11 @@ class Watch:
     async def _window(
         self, key: Key, canary: str, stable: str, pods: list[Object]
     ) -> Window | None:
-        own, other = await asyncio.gather(_read(pods, canary), _read(pods, stable))
         before = self._before.get(key)
         former = before.readings if before and before.canary == canary else None
+        if former and abs(time.time() - former.time) < _LEAST_SECONDS:
+            return None
+        own, other = await asyncio.gather(_read(pods, canary), _read(pods, stable))
         window, begin = advance(former, Readings(own[0], other[0]))
         running = (own[1], other[1])
         if begin is not None and begin is not former:

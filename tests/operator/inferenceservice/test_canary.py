@@ -130,10 +130,19 @@ def test_the_story_is_told_in_the_status() -> None:
     for _ in range(3):
         decision = world.turn("two")
     assert decision.status.phase == "Canary"
-    text = "Step 1 of 2: 10 % of requests, 55 s and 0 requests to go."
+    since = datetime.fromisoformat(decision.status.canary.since)
+    until = f"{since + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    text = f"Step 1 of 2: 10 % of requests, until {until} at least."
     assert ready(decision) == ("Unknown", "CanaryStep", text)
     told = decision.status
     assert (told.canary.weight, told.canary.step, told.stable.weight) == (10, 1, 90)
+
+
+def test_nothing_is_written_while_nothing_happens() -> None:
+    """A status that told the seconds that are left would be written each second."""
+    world, _ = served(canary={**CANARY, "steps": [{"weight": 10, "minRequests": 5}]})
+    world.settle("two", 5)
+    assert world.turn("two").status == world.turn("two", 1).status
 
 
 def exposed(world: World, text: str = "two") -> str:

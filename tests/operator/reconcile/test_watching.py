@@ -77,6 +77,22 @@ async def test_a_window_is_what_was_counted_between_two_looks(pages: Pages) -> N
     assert found.stable.values == {"Throughput": 20.0}
 
 
+async def test_a_look_that_follows_at_once_reads_nothing(pages: Pages) -> None:
+    """Each window changes the status, which is looked at at once."""
+    watch = Watch()
+    pages.count(100)
+    await watch.look(KEY, service(), PODS)
+    pages.count(130)
+    assert (await watch.look(KEY, service(), PODS)).window is not None
+    pages.count(140)
+    pages.now -= 8
+    assert (await watch.look(KEY, service(), PODS)).window is None
+    pages.now += 8
+    found = (await watch.look(KEY, service(), PODS)).window
+    assert found is not None
+    assert found.canary.counts["requests"] == 10.0, "nothing is lost by it"
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

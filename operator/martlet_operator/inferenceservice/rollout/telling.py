@@ -1,11 +1,15 @@
-"""What a rollout says to people. Pure."""
+"""What a rollout says to people. Pure.
 
-from datetime import datetime
+Times are told as such and not as how long it is until then: a status is written when something
+happened, and not each second.
+"""
+
+from datetime import datetime, timedelta
 
 from martlet_api.canary import seconds
 from martlet_api.conditions import Reason
 from martlet_api.inferenceservice import InferenceServiceSpec, RejectedRevision
-from martlet_operator.conditions.fold import Ready
+from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.inferenceservice.rollout import planner
 from martlet_operator.inferenceservice.rollout.state import Rollout, Seen
 
@@ -36,7 +40,7 @@ def rolling(spec: InferenceServiceSpec, rollout: Rollout, seen: Seen, now: datet
     if rollout.state == "Stepping" and spec.canary:
         return Ready("Unknown", Reason.CANARY_STEP, _step(spec, rollout, seen, now))
     if rollout.state == "Baking":
-        return Ready("Unknown", Reason.BAKING, _baking(spec, rollout, now))
+        return Ready("Unknown", Reason.BAKING, _baking(spec, rollout))
     if rollout.weight == 100:
         return Ready("Unknown", Reason.LOADING, "Waits for the gateway to take the route.")
     price = planner.cost(spec.replicas, rollout.spare)
@@ -51,16 +55,15 @@ def _step(spec: InferenceServiceSpec, rollout: Rollout, seen: Seen, now: datetim
     head = f"Step {rollout.step + 1} of {len(steps)}: {rollout.weight} % of requests"
     if rollout.since is None:
         return f"{head}; waits for pods and for the gateway."
-    left = max(0, seconds(step.min_duration) - int((now - rollout.since).total_seconds()))
+    until = rollout.since + timedelta(seconds=seconds(step.min_duration))
     requests = max(0, step.min_requests - rollout.requests)
+    needs = [f"until {timestamp(until)} at least"] if now < until else []
+    needs += [f"{requests} more requests needed"] if requests else []
     open_ = [text for verdict, text in seen.verdicts.values() if verdict != "Pass"]
-    return " ".join([f"{head}, {left} s and {requests} requests to go.", *open_])
+    return " ".join([f"{', '.join([head, *needs])}.", *open_])
 
 
-def _baking(spec: InferenceServiceSpec, rollout: Rollout, now: datetime) -> str:
-    bake = seconds(spec.canary.bake_time) if spec.canary else 0
-    gone = int((now - rollout.since).total_seconds()) if rollout.since else 0
-    return (
-        f"Revision {rollout.revision} has all requests; {rollout.stable} stays loaded for "
-        f"{max(0, bake - gone)} s."
-    )
+def _baking(spec: InferenceServiceSpec, rollout: Rollout) -> str:
+    bake = timedelta(seconds=seconds(spec.canary.bake_time) if spec.canary else 0)
+    until = f" until {timestamp(rollout.since + bake)}" if rollout.since else ""
+    return f"Revision {rollout.revision} has all requests; {rollout.stable} stays loaded{until}."
