@@ -42,6 +42,8 @@ def arguments(launch: Launch) -> list[str]:
         *("--served-model-name", launch.base_name),
         *("--host", "0.0.0.0"),  # noqa: S104 - the pod's own address
         *("--port", str(ENGINE_PORT)),
+        # What is asked every few seconds would push an engine's last words out of the message.
+        *("--disable-access-log-for-endpoints", "/health,/metrics"),
     ]
     if engine.max_model_len:
         out += ["--max-model-len", str(engine.max_model_len)]

@@ -1,6 +1,6 @@
 """A revision: the Deployment, Service and plan of one model digest and one set of arguments."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from martlet_api import labels
@@ -10,14 +10,17 @@ from martlet_operator.engines.choice import choose
 from martlet_operator.engines.container import engine_container, engine_image
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.inputs.models import KnownModel
-from martlet_operator.naming import owned_labels, revision_name
+from martlet_operator.naming import digest_of, owned_labels, revision_name
 from martlet_operator.pods.containers import pod_spec
 from martlet_operator.pods.jobs import owner_reference
-from martlet_operator.pods.stage import bringing, cache_of
+from martlet_operator.pods.stage import bringing
 from martlet_operator.pods.volumes import claims_of, mounts, volumes
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
+
+RENDERED = "martlet.dev/rendered"
+"""Annotation of a Deployment: the hash of its pods' template as it was made."""
 
 _PRE_STOP_SECONDS = 10
 _DRAIN_SECONDS = 100
@@ -68,15 +71,27 @@ def objects(
     replicas: int,
     live: Object | None = None,
 ) -> list[Object]:
-    """Plan, Deployment and Service of the revision. A ``live`` Deployment keeps the cache that it
-    was made with, or none: no pod is started anew because the namespace's cache changed."""
-    if live:
-        want = replace(want, cache=cache_of(live["spec"]["template"]["spec"]))
+    """Plan, Deployment and Service of the revision, whose ``live`` Deployment may be there."""
     return [
         _plan_map(resource, spec, want),
-        _deployment(resource, spec, want, settings, replicas),
+        _unchanged(_deployment(resource, spec, want, settings, replicas), live),
         service(resource, want.name, want.name),
     ]
+
+
+def _unchanged(made: Object, live: Object | None) -> Object:
+    """With the live pods' template where another would be made today, by a later version or with
+    another cache in the namespace: a revision never changes, and no model is loaded anew for that.
+    Where the same would be made, what others changed of it is put right."""
+    told = live["metadata"].get("annotations", {}).get(RENDERED) if live else None
+    if live is None or told == made["metadata"]["annotations"][RENDERED]:
+        return made
+    annotations = {RENDERED: told} if told else {}
+    return {
+        **made,
+        "metadata": {**made["metadata"], "annotations": annotations},
+        "spec": {**made["spec"], "template": live["spec"]["template"]},
+    }
 
 
 def service(resource: Object, name: str, revision: str, about: Object | None = None) -> Object:
@@ -132,10 +147,14 @@ def _deployment(
 ) -> Object:
     about = metadata(resource, want.name, revision=want.name)
     engine = choose(spec.engine, want.model, spec.pod).type
+    template = {
+        "metadata": {"labels": {**about["labels"], labels.ENGINE: engine}},
+        "spec": _pod(resource, spec, want, settings),
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": about,
+        "metadata": {**about, "annotations": {RENDERED: digest_of(template)[:16]}},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": selector(resource, want.name)},
@@ -144,10 +163,7 @@ def _deployment(
                 "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
             },
             "revisionHistoryLimit": 1,
-            "template": {
-                "metadata": {"labels": {**about["labels"], labels.ENGINE: engine}},
-                "spec": _pod(resource, spec, want, settings),
-            },
+            "template": template,
         },
     }
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from martlet_api.contract import CACHE_LIMIT_ENV, CACHE_PATH, POD_ENV
+from martlet_api.contract import CACHE_LIMIT_ENV, POD_ENV
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.pods.containers import container, offline, online
 from martlet_operator.pods.volumes import mounts
@@ -36,19 +36,6 @@ def bringing(
     cache, with the sidecar that holds what is used of it until the pod ends."""
     stage = _bringer(STAGE, images, claims, secrets, cache)
     return [_lease(images, cache), stage] if cache else [stage]
-
-
-def cache_of(pod: Object) -> Cache | None:
-    """The cache that a live pod's containers were made with."""
-    stage = next(item for item in pod["initContainers"] if item["name"] == STAGE)
-    limit = [item["value"] for item in stage.get("env", []) if item["name"] == CACHE_LIMIT_ENV]
-    mount = [
-        item["name"] for item in stage.get("volumeMounts", []) if item["mountPath"] == CACHE_PATH
-    ]
-    if not (limit and mount):
-        return None
-    volume = next(item for item in pod["volumes"] if item["name"] == mount[0])
-    return Cache(volume["persistentVolumeClaim"]["claimName"], int(limit[0]))
 
 
 def _lease(images: Images, cache: Cache) -> Object:
