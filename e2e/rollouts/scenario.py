@@ -14,6 +14,7 @@ from pathlib import Path
 from demo import gateway, road, story
 from demo.kube import Kube, Object, repository
 from rollouts import models, picture, service, summary
+from rollouts.going_back import GoingBack, going_back
 from rollouts.load import Load, Plan, Record, Records
 from rollouts.models import Question
 from rollouts.service import End, Version
@@ -80,8 +81,9 @@ class Try:
 
 @dataclass(frozen=True)
 class Course:
-    """What was seen; ``end`` is None where time was up before."""
+    """What was seen of a candidate of this name; ``end`` is None where time was up before."""
 
+    name: str
     end: End | None
     service: Object
     records: Records
@@ -99,6 +101,10 @@ class Course:
         """Of a version, as the gateway had taken them, one after another without repeats."""
         found = [weight for _, weight in self.timeline.weights_of(name)]
         return [weight for weight, _ in itertools.groupby(found)]
+
+    @property
+    def going_back(self) -> GoingBack | None:
+        return going_back(self.timeline, self.records, self.name)
 
     def lost_without(self, name: str) -> list[Record]:
         """Requests lost while this version had none: another is to blame for them, or the change.
@@ -161,7 +167,7 @@ def run(ground: Ground, wanted: Try) -> Course:
             time.sleep(_AFTER_SECONDS if load else 0)
         finally:
             records = load.stop() if load else Records()
-            course = Course(end, ground.get(), records, watcher.timeline)
+            course = Course(wanted.candidate.name, end, ground.get(), records, watcher.timeline)
             _write(wanted.name, course)
     if end == "Promoted":
         ground.took_over()
@@ -203,7 +209,8 @@ def _write(name: str, course: Course) -> None:
     drawing = picture.drawing(course.timeline, course.records)
     picture.save(drawing, title, folder / f"{name}.png")
     (folder / f"{name}.json").write_text(json.dumps(_as_json(course), indent=1) + "\n")
-    print("\n".join([f"{name}: {course.end}: {said}", *summary.lines(course.summary)]))
+    back = [f"went back in {course.going_back}"] if course.going_back else []
+    print("\n".join([f"{name}: {course.end}: {said}", *summary.lines(course.summary), *back]))
 
 
 def _as_json(course: Course) -> Object:
@@ -211,6 +218,7 @@ def _as_json(course: Course) -> Object:
         "end": course.end,
         "ready": course.ready,
         "summary": asdict(course.summary),
+        "goingBack": asdict(course.going_back) if course.going_back else None,
         "timeline": asdict(course.timeline),
         "records": [asdict(record) for record in course.records.all],
         "skipped": course.records.skipped,

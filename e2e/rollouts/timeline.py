@@ -6,6 +6,7 @@ whether the gateway took them) and of its Deployments (which engine arguments ma
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -34,7 +35,8 @@ _SLACK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Status:
-    """What the InferenceService said from ``at`` (Unix time) on; ``state`` is the canary's."""
+    """What the InferenceService said from ``at`` (Unix time) on; ``state`` is the canary's, and
+    ``evidence_until`` the end of the last window that its guards have counted."""
 
     at: float
     reason: str
@@ -44,6 +46,7 @@ class Status:
     state: str | None = None
     step: int = 0
     rejected: str | None = None
+    evidence_until: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,13 @@ def status_of(item: Object, at: float) -> Status:
         state=canary.get("state"),
         step=canary.get("step", 0),
         rejected=rejected[0]["revision"] if rejected else None,
+        evidence_until=_until(canary.get("evidence") or []),
     )
+
+
+def _until(evidence: list[Object]) -> float | None:
+    found = [json.loads(told["state"]).get("until") for told in evidence]
+    return max((until for until in found if until and until > 0), default=None)
 
 
 def route_of(item: Object, at: float) -> Route:
