@@ -19,6 +19,7 @@ _MEMORY_LABELS = {
 """By accelerator, the label with its memory, how it is written, and its unit in bytes: MiB by
 NVIDIA's GPU feature discovery, GiB by the node labeller of AMD's device plugin (``64G``)."""
 
+_KINDS = ("FineTuneJob", "InferenceService")
 _PERIOD_SECONDS = 60.0
 
 
@@ -31,12 +32,12 @@ class Accelerators:
         self._known: dict[str, tuple[float, int | None]] = {}
 
     async def memory(self, client: Client, resource: Object) -> int | None:
-        """Bytes of the smallest accelerator that a FineTuneJob's pods may get; None where none
-        tells, where the spec does, or where we may not ask."""
+        """Bytes of the smallest accelerator that the pods of a FineTuneJob or an InferenceService
+        may get; None where none tells, where the spec does, or where we may not ask."""
         pod = resource.get("spec", {}).get("pod") or {}
         accelerator = pod.get("accelerator") or ""
         known = accelerator in _MEMORY_LABELS and not pod.get("acceleratorMemory")
-        if resource["kind"] != "FineTuneJob" or not known:
+        if resource["kind"] not in _KINDS or not known:
             return None
         wanted = [f"{key}={value}" for key, value in (pod.get("nodeSelector") or {}).items()]
         selector = ",".join([_MEMORY_LABELS[accelerator][0], *wanted])

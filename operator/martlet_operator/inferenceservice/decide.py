@@ -15,7 +15,7 @@ from martlet_operator.batch import preflight
 from martlet_operator.batch.stages import StageState, stage_state
 from martlet_operator.conditions.fold import Ready, timestamp, with_condition
 from martlet_operator.engines import choice, known
-from martlet_operator.inferenceservice import gates, revision
+from martlet_operator.inferenceservice import fits, gates, revision
 from martlet_operator.inferenceservice.rollout import guarding, records, telling
 from martlet_operator.inferenceservice.rollout.state import Candidate, Failure
 from martlet_operator.inferenceservice.serving import Service
@@ -129,6 +129,9 @@ class _Step:
         engine, pod = self.spec.engine, self.spec.pod
         if message := not_served(model) or choice.problem(engine, model, pod):
             return self.hold(Ready("False", Reason.INVALID_SPEC, message))
+        memory = self.snapshot.accelerator_memory
+        if message := fits.too_large(model, engine, pod, memory):
+            return self.hold(Ready("False", Reason.INSUFFICIENT_MEMORY, message))
         chosen = choice.choose(engine, model, pod)
         if message := self._unguarded(chosen.type):
             return self.hold(Ready("False", Reason.INVALID_SPEC, message))

@@ -23,6 +23,8 @@ class KnownModel:
     resource: str | None = None
     secrets: tuple[str, ...] = ()
     trained_on: tuple[TrainingSet, ...] = ()
+    bytes: int | None = None
+    """Of its files; None for an adapter, whose base counts."""
 
     @property
     def uris(self) -> list[str]:
@@ -109,6 +111,7 @@ def from_resolved(found: ResolvedInput, secrets: tuple[str, ...]) -> KnownModel:
         found.commit,
         format=found.format,
         secrets=secrets,
+        bytes=found.bytes,
     )
 
 
@@ -129,4 +132,5 @@ def from_artifact(artifact: ModelArtifact, resource: str, secrets: tuple[str, ..
         resource=resource,
         secrets=secrets if base else (),
         trained_on=tuple([TrainingSet(resource=resource)] if trained_on is None else trained_on),
+        bytes=None if base else artifact.bytes,
     )

@@ -452,3 +452,11 @@ def test_wherever_it_is(place: int, text: str) -> None:
     second = decide(after(live, first), [model(text)], now=NOW + timedelta(hours=1), **parts)
     third = decide(after(live, second), [model(text)], now=NOW + timedelta(hours=2), **parts)
     assert third.status == second.status, "settled, whatever the time"
+
+
+def test_a_model_larger_than_the_accelerator_starts_no_pod() -> None:
+    pod = {"accelerator": "nvidia.com/gpu", "acceleratorMemory": "50"}
+    live = resource("InferenceService", "chat", model=from_("FineTuneJob", "tune"), pod=pod)
+    decision = decide(live, [with_artifact("FineTuneJob", "tune", "tuned")])
+    assert ready(decision)[:2] == ("False", "InsufficientMemory")
+    assert desired(decision, "Deployment") == []
