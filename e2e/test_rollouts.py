@@ -15,7 +15,8 @@ import pytest
 from cluster.settings import Settings
 from demo import road
 from demo.kube import Kube, Object
-from rollouts import acts, faults, models, scenario, service
+from rollouts import acts, faults, models, outages, scenario, service
+from rollouts.bystander import bystander
 from rollouts.scenario import Course, Ground, Try
 from rollouts.service import Version
 
@@ -199,6 +200,81 @@ def gate(uri: str) -> Object:
         "metadata": {"name": GATE, "namespace": road.NAMESPACE},
         "spec": {"model": {"uri": uri}, "suites": [suite]},
     }
+
+
+@pytest.mark.long
+def test_a_canary_that_cannot_be_watched_is_neither_trusted_nor_blamed(
+    ground: Ground, image: str
+) -> None:
+    stable = ground.stable
+    candidate = failing(ground, image, "hidden", faults.hides_metrics())
+    back = acts.When(
+        lambda item: acts.in_first_step(item, 60),
+        lambda: ground.ask_for(stable, CANARY),
+        "spec put back",
+    )
+    course = scenario.run(ground, Try("hidden", candidate, CANARY, each=back))
+    assert back.seen["weight"] == 25, course.ready
+    assert back.seen["evidence"][0]["verdict"] == "NoData"
+    assert course.end == "Withdrawn", course.ready
+    check_nothing_lost(course)
+
+
+@pytest.mark.long
+def test_what_both_suffer_is_not_held_against_the_canary(ground: Ground, image: str) -> None:
+    """The version that serves fails too: a fifth of its requests, as of the canary's."""
+    before = ground.stable
+    sick = failing(ground, image, "sick", faults.errors(20, after=0))
+    course = scenario.run(ground, Try("sick", sick, {}))
+    assert course.end == "Promoted", course.ready
+    candidate = replace(sick, name="as-sick")
+    course = scenario.run(ground, Try("as-sick", candidate, CANARY, seconds=400))
+    assert course.end == "Promoted", course.ready
+    assert course.weights("as-sick") == WEIGHTS
+    assert set(course.summary.errors) == {"HTTP 500"}
+    course = scenario.run(ground, Try("well", before, {}))
+    assert course.end == "Promoted", course.ready
+
+
+@pytest.mark.long
+def test_a_minute_without_the_api_server_costs_nothing(ground: Ground, settings: Settings) -> None:
+    away = acts.When(
+        acts.in_first_step,
+        lambda: outages.without_api_server(settings, 60),
+        "API server away for 60 s",
+    )
+    candidate = Version("patient", model=other(ground))
+    course = scenario.run(ground, Try("api-server", candidate, CANARY, seconds=400, each=away))
+    assert away.seen
+    assert course.end == "Promoted", course.ready
+    check_nothing_lost(course)
+
+
+@pytest.mark.long
+def test_a_gateway_that_is_restarted_fails_no_canary(ground: Ground, settings: Settings) -> None:
+    restart = acts.When(
+        acts.in_first_step, lambda: outages.restart_gateway(settings), "gateway restarted"
+    )
+    candidate = Version("gateway", model=other(ground))
+    course = scenario.run(ground, Try("gateway", candidate, CANARY, seconds=400, each=restart))
+    assert course.end == "Promoted", course.ready
+    assert course.weights("gateway") == WEIGHTS
+    (restarted,) = [mark.at for mark in course.timeline.marks if mark.text == "gateway restarted"]
+    late = [r for r in course.records.lost if not -2 < r.started - restarted < 20]
+    assert late == [], "only while there was no gateway"
+
+
+@pytest.mark.long
+def test_a_service_beside_it_does_not_notice(ground: Ground, image: str) -> None:
+    candidate = failing(ground, image, "erring-beside", faults.errors(100, after=4))
+    with bystander(ground) as beside:
+        before = beside.objects()
+        course = scenario.run(ground, Try("erring-beside", candidate, CANARY, seconds=400))
+        after = beside.objects()
+    check_gone_back(course, "erring-beside", "GuardFailed")
+    assert after == before
+    assert beside.records.lost == []
+    assert len(beside.records.all) > 20
 
 
 @pytest.mark.long

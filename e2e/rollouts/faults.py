@@ -54,5 +54,10 @@ def dies(*, after: int) -> list[str]:
     return _middleware(f"DiesAfter{after}")
 
 
+def hides_metrics() -> list[str]:
+    """Arguments of an engine whose page of metrics is not there."""
+    return _middleware("HidesMetrics")
+
+
 def _middleware(name: str) -> list[str]:
     return ["--middleware", f"martlet_faults.{name}"]

@@ -5,6 +5,7 @@ An engine's variables cannot be set by an InferenceService, so a fault has its n
     --middleware martlet_faults.Errors50PercentAfter10   half of the requests from the 11th on: 500
     --middleware martlet_faults.SlowBy1500MsAfter10      the first token comes 1.5 s later
     --middleware martlet_faults.DiesAfter20              the process ends in the 21st answer
+    --middleware martlet_faults.HidesMetrics             the page of metrics is not there
 
 vLLM puts these middlewares around the one that counts for its metrics (``build_app`` in
 vllm/entrypoints/launchers/app.py: the routers with the counting first), so whatever one answers by
@@ -20,6 +21,7 @@ from contextlib import aclosing
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _EXIT_CODE = 70
@@ -27,6 +29,7 @@ _NAMES = {
     "Errors": re.compile(r"Errors(?P<percent>\d+)PercentAfter(?P<after>\d+)"),
     "Slow": re.compile(r"SlowBy(?P<milliseconds>\d+)MsAfter(?P<after>\d+)"),
     "Dies": re.compile(r"DiesAfter(?P<after>\d+)"),
+    "Hides": re.compile("HidesMetrics"),
 }
 
 
@@ -94,7 +97,18 @@ class Dies(Fault):
         await self.app(scope, receive, last)
 
 
-def fault(name: str) -> type[Fault]:
+class Hides:
+    """Answers 503 to who asks for the page of metrics; users notice nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and scope["path"] == "/metrics"
+        await (Response(status_code=503) if is_page else self.app)(scope, receive, send)
+
+
+def fault(name: str) -> type[Fault | Hides]:
     """The class that a name stands for. Raises AttributeError for a name that is none's."""
     for kind, pattern in _NAMES.items():
         if match := pattern.fullmatch(name):

@@ -148,6 +148,15 @@ def test_arguments_name_a_class_with_their_numbers(args: list[str], values: dict
     assert {key: getattr(found, key) for key in values} == values
 
 
+async def test_only_the_page_of_metrics_is_hidden() -> None:
+    app, _ = vllm(faults.hides_metrics()[1].rpartition(".")[2])
+    assert await ask(app, 2) == [200, 200]
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://vllm"
+    ) as session:
+        assert (await session.get("/metrics")).status_code == 503
+
+
 def test_an_unknown_fault_is_an_error_that_lists_those_that_are() -> None:
     with pytest.raises(AttributeError, match="called Explodes; there are Errors, Slow"):
         _ = martlet_faults.Explodes

@@ -7,7 +7,7 @@ from rollout_builders import Object, service
 
 import test_rollouts
 from martlet_api.inferenceservice import InferenceServiceSpec
-from rollouts import faults
+from rollouts import bystander, faults
 from rollouts.service import Version, end_of, manifest
 
 GREEN = {"revision": "r-green", "state": "Stepping"}
@@ -44,3 +44,12 @@ def test_the_service_is_one_of_the_api(canary: Object) -> None:
     assert args[args.index("--fingerprint-value") + 1] == "green"
     assert spec.pod.image == faults.image()
     assert (spec.canary is not None) == bool(canary)
+
+
+def test_a_bystander_shares_nothing_by_name_or_host() -> None:
+    made, beside = manifest(Version("one"), {}, "team"), bystander.manifest("team")
+    for path in (("metadata", "name"), ("spec", "endpoint", "hostnames")):
+        own, other = made, beside
+        for word in path:
+            own, other = own[word], other[word]
+        assert own != other, path
