@@ -35,7 +35,7 @@ def start(settings: Settings) -> None:
             f"--providers.kubernetesGateway.statusAddress.ip={settings.node_address}",
             # A changed route holds after a tenth of a second, not after two.
             "--providers.providersThrottleDuration=100ms",
-            "--log.level=INFO",
+            "--log.level=DEBUG",
             "--global.checkNewVersion=false",
             "--global.sendAnonymousUsage=false",
         ],

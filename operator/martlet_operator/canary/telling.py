@@ -33,4 +33,5 @@ def _badness(track: Track) -> float:
 
 def _share(events: float, requests: float) -> str:
     part = 100 * events / requests if requests else 0.0
-    return f"{part:.2g} % ({events:.0f} of {requests:.0f} requests)"
+    rounded = f"{part:.0f}" if part >= 10 else f"{part:.2g}"
+    return f"{rounded} % ({events:.0f} of {requests:.0f} requests)"
