@@ -102,11 +102,18 @@ class Service:
             ready={name: pods.ready_count(self.snapshot, name) for name in arms},
             taken=route.taken(self.live_route) if self.spec.endpoint else arms,
             trouble=Failure(trouble.reason, trouble.message) if trouble else None,
+            unpulled=self._unpulled(rollout),
             held=held,
             barred=barred,
             requests=judged.requests,
             verdicts=judged.verdicts,
         )
+
+    def _unpulled(self, rollout: Rollout) -> Failure | None:
+        found = pods.passing(self.snapshot, rollout.revision)
+        if found is None or found.reason != Reason.IMAGE_CANNOT_BE_PULLED:
+            return None
+        return Failure(found.reason, found.message)
 
     def _turn(self, rollout: Rollout, seen: Seen) -> Turn:
         if self.spec.replicas == 0 and not seen.held:

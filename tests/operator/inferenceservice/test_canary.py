@@ -145,6 +145,17 @@ def test_nothing_is_written_while_nothing_happens() -> None:
     assert world.turn("two").status == world.turn("two", 1).status
 
 
+def test_a_rollout_that_is_held_beyond_its_time_says_so() -> None:
+    held = {"steps": [{"weight": 10, "minRequests": 5}], "maxDuration": "10m"}
+    world, _ = served(canary={**CANARY, **held})
+    for _ in range(3):
+        early = world.turn("two")
+    assert ready(early)[2].endswith("5 more requests needed.")
+    late = ready(world.turn("two", 600))
+    assert late[1] == "CanaryStep"
+    assert "It is over maxDuration and held by onInconclusive: Hold." in late[2]
+
+
 def exposed(world: World, text: str = "two") -> str:
     """The new revision once it has requests."""
     decision = world.settle(text, 3)

@@ -21,6 +21,10 @@ from martlet_operator.inferenceservice.rollout.state import Failure, Rollout, Se
 UNREADY_SECONDS = 120
 """A pod that was drained or restarted is back by then; a canary that is not has failed."""
 
+PULL_SECONDS = 300
+"""So long an image may be missing: a registry that is down for a moment is no fault of the
+canary's."""
+
 
 def advance(
     spec: Canary | None, replicas: int, rollout: Rollout, seen: Seen, now: datetime
@@ -49,6 +53,8 @@ def _failure(spec: Canary | None, rollout: Rollout, seen: Seen, now: datetime) -
         return Failure(Reason.WITHDRAWN, text, withdrawn=True)
     if found := seen.barred or seen.trouble:
         return found
+    if seen.unpulled and rollout.stable and _age(rollout.started_at, now) >= PULL_SECONDS:
+        return seen.unpulled
     if rollout.unready_since and _age(rollout.unready_since, now) >= UNREADY_SECONDS:
         text = f"Its pods have not been ready for {UNREADY_SECONDS} s."
         return Failure(Reason.CANARY_UNREADY, text)

@@ -63,15 +63,17 @@ class Seen:
 
     ``wanted`` is None while what the spec asks for is not known. ``ready`` counts ready pods by
     revision. ``taken`` are the weights that the gateway has taken, by revision; None where it has
-    not taken the route as it is now. ``trouble`` is what the canary's pods died of. ``held`` is why
-    the canary may not go on, ``barred`` why it may not stay. ``requests`` were answered by the
-    canary since the pass before. ``verdicts`` are the guards', with a sentence each.
+    not taken the route as it is now. ``trouble`` is what the canary's pods died of, ``unpulled``
+    why an image of theirs is not there. ``held`` is why the canary may not go on, ``barred`` why it
+    may not stay. ``requests`` were answered by the canary since the pass before. ``verdicts`` are
+    the guards', with a sentence each.
     """
 
     wanted: Candidate | None
     ready: Mapping[str, int]
     taken: Mapping[str, int] | None
     trouble: Failure | None = None
+    unpulled: Failure | None = None
     held: Ready | None = None
     barred: Failure | None = None
     requests: int = 0

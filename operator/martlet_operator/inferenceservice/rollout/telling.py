@@ -11,7 +11,13 @@ from martlet_api.conditions import Reason
 from martlet_api.inferenceservice import InferenceServiceSpec, RejectedRevision
 from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.inferenceservice.rollout import planner
+from martlet_operator.inferenceservice.rollout.machine import is_overdue
 from martlet_operator.inferenceservice.rollout.state import Rollout, Seen
+
+_HELD = (
+    "It is over maxDuration and held by onInconclusive: Hold. Set that to Rollback, put the former "
+    "spec back, or wait for more requests."
+)
 
 
 def rejected(entry: RejectedRevision, stable: str | None) -> Ready:
@@ -60,7 +66,8 @@ def _step(spec: InferenceServiceSpec, rollout: Rollout, seen: Seen, now: datetim
     needs = [f"until {timestamp(until)} at least"] if now < until else []
     needs += [f"{requests} more requests needed"] if requests else []
     open_ = [text for verdict, text in seen.verdicts.values() if verdict != "Pass"]
-    return " ".join([f"{', '.join([head, *needs])}.", *open_])
+    said = " ".join([f"{', '.join([head, *needs])}.", *open_])
+    return f"{said} {_HELD}" if is_overdue(spec.canary, rollout, now) else said
 
 
 def _baking(spec: InferenceServiceSpec, rollout: Rollout) -> str:

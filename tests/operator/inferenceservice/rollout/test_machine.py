@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from martlet_api.canary import Canary, CanaryStep
 from martlet_api.conditions import Reason
 from martlet_operator.conditions.fold import Ready
-from martlet_operator.inferenceservice.rollout.machine import UNREADY_SECONDS, advance
+from martlet_operator.inferenceservice.rollout.machine import (
+    PULL_SECONDS,
+    UNREADY_SECONDS,
+    advance,
+)
 from martlet_operator.inferenceservice.rollout.shares import pods_of, weights
 from martlet_operator.inferenceservice.rollout.state import (
     Candidate,
@@ -325,3 +329,21 @@ def test_a_healthy_canary_is_promoted(pauses: list[int]) -> None:
             return
         here = found.rollout
     assert now < 300 + 60 + 600 + 6 * 60, f"still {here} after {now} s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "parts", "goes_back"),
+    [
+        (PULL_SECONDS - 1, {}, False),
+        (PULL_SECONDS, {}, True),
+        (PULL_SECONDS, {"stable": None}, False),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_for_long(
+    seconds: float, parts: dict[str, Any], goes_back: bool
+) -> None:
+    """A first revision has nothing to go back to, and waits."""
+    missing = Failure(Reason.IMAGE_CANNOT_BE_PULLED, "No such image.")
+    of = rollout(**parts)
+    done = turn(of, seen(of, new=0, unpulled=missing), seconds)
+    assert (done.failure == missing) is goes_back
