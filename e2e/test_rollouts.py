@@ -186,6 +186,34 @@ def test_a_damaged_model_is_stopped_by_its_gate(ground: Ground, kube: Kube) -> N
     assert course.summary.wrong == 0
 
 
+@pytest.mark.long
+def test_a_damaged_model_goes_back_by_its_answers(ground: Ground) -> None:
+    """Without a gate; none of the guards over users' requests would tell."""
+    quality = {"metric": "Quality", "tolerance": 1.5, "margin": 0.1}
+    canary = {**CANARY, "guards": [ERRORS, quality], "probe": probe(ground)}
+    candidate = replace(ground.stable, name="wrong", model=models.DAMAGED)
+    course = scenario.run(ground, Try("wrong", candidate, canary, rate=2, seconds=400))
+    check_gone_back(course, "wrong", "GuardFailed")
+    assert "Quality: " in course.ready["message"]
+    check_nothing_lost(course)
+    assert course.summary.wrong > 0, "users got wrong answers, as fast as right ones"
+
+
+def probe(ground: Ground) -> Object:
+    """Questions that the base model can answer, one a second to each revision."""
+    prompts = [
+        {
+            "messages": [
+                {"role": "system", "content": models.SYSTEM},
+                {"role": "user", "content": question},
+            ],
+            "expect": {"regex": answer},
+        }
+        for question, answer in ground.questions[:16]
+    ]
+    return {"prompts": prompts, "every": "1s", "maxTokens": 16}
+
+
 def gate(uri: str) -> Object:
     """Whether a model expects the village's stories, as the base model does."""
     suite = {

@@ -1,29 +1,12 @@
 """How a new revision of an InferenceService takes over: in steps, watched by guards."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from martlet_api.base import ApiModel, api_config
-
-_UNITS = {"h": 3600, "m": 60, "s": 1}
-_DURATION_PATTERN = r"^([0-9]+(h|m|s))+$"
-
-Duration = Annotated[
-    str,
-    Field(
-        min_length=2,
-        max_length=16,
-        pattern=_DURATION_PATTERN,
-        description="Hours, minutes and seconds, as 90s, 10m or 1h30m.",
-    ),
-]
-
-
-def seconds(duration: str) -> int:
-    """Of a Duration."""
-    return sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)(h|m|s)", duration))
+from martlet_api.durations import Duration
+from martlet_api.probe import Probe
 
 
 class CanaryStep(ApiModel):
@@ -43,8 +26,12 @@ Metric = Literal[
     "InterTokenLatency",
     "EndToEndLatency",
     "Throughput",
+    "Quality",
     "PromQL",
 ]
+SHARES = ("ErrorRate", "Quality")
+"""Of requests that fail, and of the probe's prompts that are answered wrong."""
+_SHARES = ", ".join(f"'{name}'" for name in SHARES)
 LATENCIES = ("TimeToFirstToken", "InterTokenLatency", "EndToEndLatency")
 _LATENCIES = ", ".join(f"'{name}'" for name in LATENCIES)
 
@@ -59,8 +46,8 @@ class Guard(ApiModel):
             "set tolerance, margin or slo: without one no amount of requests shows anything",
         ),
         (
-            "!has(self.margin) || self.metric == 'ErrorRate'",
-            "margin belongs to metric ErrorRate; use tolerance",
+            f"!has(self.margin) || self.metric in [{_SHARES}]",
+            "margin belongs to metrics ErrorRate and Quality; use tolerance",
         ),
         (
             "(self.metric == 'PromQL') == has(self.query)",
@@ -75,8 +62,8 @@ class Guard(ApiModel):
             "direction belongs to metric PromQL: of the others it is known; remove it",
         ),
         (
-            "!has(self.slo) || self.metric != 'ErrorRate' || self.slo < 1.0",
-            "slo of ErrorRate is a share of requests, between 0 and 1, such as 0.01",
+            f"!has(self.slo) || !(self.metric in [{_SHARES}]) || self.slo < 1.0",
+            "slo of ErrorRate and Quality is a share, between 0 and 1, such as 0.01",
         ),
         (
             f"!has(self.quantile) || (has(self.slo) && self.metric in [{_LATENCIES}])",
@@ -100,8 +87,9 @@ class Guard(ApiModel):
             gt=1,
             le=100,
             description=(
-                "How many times worse it may be: of ErrorRate the share of failed requests, of a "
-                "latency the time of each request, of others the value."
+                "How many times worse it may be: of ErrorRate the share of failed requests, of "
+                "Quality the share of wrong answers, of a latency the time of each request, of "
+                "others the value."
             ),
         ),
     ] = None
@@ -110,7 +98,10 @@ class Guard(ApiModel):
         Field(
             gt=0,
             lt=1,
-            description="How much greater the share of failed requests may be; either suffices.",
+            description=(
+                "How much greater the share of failed requests or wrong answers may be; either "
+                "suffices."
+            ),
         ),
     ] = None
     slo: Annotated[
@@ -119,7 +110,8 @@ class Guard(ApiModel):
             gt=0,
             description=(
                 "What it must keep whatever the stable revision does: the share of failed requests "
-                "at most; seconds that quantile of the requests take at most; the value itself."
+                "or wrong answers at most; seconds that quantile of the requests take at most; the "
+                "value itself."
             ),
         ),
     ] = None
@@ -168,10 +160,18 @@ class Canary(ApiModel):
             "(has(g.name) ? g.name : g.metric)))",
             "two guards have the same name: give one of them a name of its own",
         ),
+        (
+            "has(self.probe) == self.guards.exists(g, g.metric == 'Quality')",
+            "a probe and a guard with metric Quality need each other: add the one, or remove the "
+            "other",
+        ),
     )
 
     steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=16)]
     guards: Annotated[list[Guard], Field(max_length=8)] = []
+    probe: Annotated[
+        Probe | None, Field(description="Prompts of your own, for the guard Quality.")
+    ] = None
     warm_up: Annotated[
         Duration,
         Field(description="After its first requests, while nothing of the canary is judged."),

@@ -12,6 +12,9 @@ REFERENCE = {"kind": "FineTuneJob", "name": "other"}
 JUDGE = {"endpoint": "https://api.example.com/v1", "model": "wise"}
 SUITE = {"name": "qa", "benchmark": "general_qa", "dataset": {"uri": "pvc://d/t.jsonl"}}
 
+QUALITY = {"metric": "Quality", "margin": 0.1}
+PROMPT = {"messages": [{"role": "user", "content": "?"}]}
+
 
 def engine(name: str, *args: str) -> dict[str, Any]:
     return {"spec.engine": {"type": name, "args": list(args)}}
@@ -354,6 +357,25 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
      ("spec.canary.steps[0].minDuration",)),
     ("an unknown rollout", MSVC, {"spec.rollout": {"strategy": "Recreate"}},
      ("spec.rollout.strategy", '"Auto", "Surge", "Replace"')),
+    *((f"probe: {name}", MSVC,
+       {"spec.canary": {"steps": [{"weight": 5}], "guards": [QUALITY], "probe": probe}}, says)
+      for name, probe, says in [
+        ("two expectations", {"prompts": [{**PROMPT, "expect": {"exact": "a", "regex": "b"}}]},
+         ("expect", "set exactly one of exact, regex and judge")),
+        ("no expectation", {"prompts": [{**PROMPT, "expect": {}}]},
+         ("expect", "set exactly one of exact, regex and judge")),
+        ("a judge that is not there", {"prompts": [{**PROMPT, "expect": {"judge": "It is."}}]},
+         ("spec.canary.probe", "name an InferenceService in judge.service")),
+        ("a judge of nothing",
+         {"prompts": [{**PROMPT, "expect": {"exact": "a"}}], "judge": {"service": "b"}},
+         ("spec.canary.probe", "no prompt leaves its answer to the judge")),
+        ("no prompts", {"prompts": []}, ("spec.canary.probe.prompts", "at least 1 items")),
+        ("none", None, ("spec.canary", "a probe and a guard with metric Quality need each other")),
+    ]),
+    ("a probe that nobody judges", MSVC,
+     {"spec.canary": {"steps": [{"weight": 5}],
+                      "probe": {"prompts": [{**PROMPT, "expect": {"exact": "a"}}]}}},
+     ("spec.canary", "a probe and a guard with metric Quality need each other")),
     *((f"guard: {name}", MSVC, {"spec.canary": {"steps": [{"weight": 5}], "guards": guards}}, says)
       for name, guards, says in [
         ("unknown", [{"metric": "Happiness", "slo": 1}],
@@ -363,7 +385,7 @@ ROWS: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
         ("a tolerance that tolerates nothing", [{"metric": "ErrorRate", "tolerance": 1}],
          ("spec.canary.guards[0].tolerance", "greater than 1")),
         ("a margin of a latency", [{"metric": "TimeToFirstToken", "margin": 0.1}],
-         ("margin belongs to metric ErrorRate",)),
+         ("margin belongs to metrics ErrorRate and Quality",)),
         ("PromQL without a query", [{"metric": "PromQL", "name": "a", "tolerance": 2}],
          ("PromQL needs one",)),
         ("PromQL without a name", [{"metric": "PromQL", "query": "up", "tolerance": 2}],

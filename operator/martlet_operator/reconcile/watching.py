@@ -10,16 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from martlet_api import labels
 from martlet_api.contract import ENGINE_PORT
+from martlet_api.probe import Probe
 from martlet_operator.canary.windows import Arm, Reading, Readings, Window, advance
 from martlet_operator.cluster.pages import read_page
 from martlet_operator.cluster.prometheus import ask
 from martlet_operator.engines import measures
 from martlet_operator.engines.container import CONTAINER
 from martlet_operator.engines.known import DIALECTS
-from martlet_operator.inferenceservice.rollout.guarding import ERRORS, REQUESTS, Watched
+from martlet_operator.inferenceservice.rollout.guarding import (
+    ERRORS,
+    PROBES,
+    REQUESTS,
+    WRONG,
+    Watched,
+)
 from martlet_operator.pods.states import is_ready
+from martlet_operator.probe.prober import Prober, Tally
 from martlet_operator.reconcile.queue import Key
 
 Object = dict[str, Any]
@@ -46,10 +56,12 @@ class Watch:
 
     def __init__(self, prometheus: str = "") -> None:
         self._prometheus = prometheus
+        self._prober = Prober()
         self._before: dict[Key, _Before] = {}
 
     def forget(self, key: Key) -> None:
         self._before.pop(key, None)
+        self._prober.forget(key)
 
     async def look(self, key: Key, resource: Object, pods: list[Object]) -> Watched:
         """The window since the last look, of a resource with a canary that is on its way."""
@@ -59,8 +71,26 @@ class Watch:
         if not (canary and stable and resource["spec"].get("canary")):
             self.forget(key)
             return Watched()
+        self._probe(key, resource, pods, (canary, stable))
         window = await self._window(key, canary, stable, pods)
-        return await self._asked(key, _queries(resource), window, (canary, stable))
+        watched = await self._asked(key, _queries(resource), window, (canary, stable))
+        return replace(watched, problems={**watched.problems, **self._unscored(key, resource)})
+
+    def _probe(self, key: Key, resource: Object, pods: list[Object], arms: tuple[str, str]) -> None:
+        """From when the canary has requests on."""
+        probe = _probe_of(resource)
+        if probe is None or not resource["status"]["canary"].get("weight"):
+            self._prober.forget(key)
+            return
+        addresses = {arm: [pod["status"]["podIP"] for pod in _ready(pods, arm)] for arm in arms}
+        self._prober.keep(key, probe, addresses)
+
+    def _unscored(self, key: Key, resource: Object) -> dict[str, str]:
+        """The problem of the guards of quality, by their names."""
+        problem = self._prober.problem(key)
+        guards = resource["spec"]["canary"].get("guards") or [] if problem else []
+        titles = [g.get("name", "Quality") for g in guards if g.get("metric") == "Quality"]
+        return {name: str(problem) for title in titles for name in (title, f"{title} slo")}
 
     async def _window(
         self, key: Key, canary: str, stable: str, pods: list[Object]
@@ -70,7 +100,11 @@ class Watch:
         if former and abs(time.time() - former.time) < _LEAST_SECONDS:
             return None
         own, other = await asyncio.gather(_read(pods, canary), _read(pods, stable))
-        window, begin = advance(former, Readings(own[0], other[0]))
+        tallies = self._prober.tallies(key)
+        readings = Readings(
+            _with_tally(own[0], tallies.get(canary)), _with_tally(other[0], tallies.get(stable))
+        )
+        window, begin = advance(former, readings)
         running = (own[1], other[1])
         if begin is not None and begin is not former:
             self._before[key] = _Before(canary, begin, running)
@@ -119,14 +153,35 @@ def _queries(resource: Object) -> dict[str, str]:
     return {guard.get("name", ""): guard["query"] for guard in guards if guard.get("query")}
 
 
-async def _read(pods: list[Object], revision: str) -> tuple[Reading, float]:
-    """One arm's pods now, and how many requests they work on."""
-    mine = [
+def _probe_of(resource: Object) -> Probe | None:
+    """Of the live spec, which is not checked yet."""
+    told = resource["spec"]["canary"].get("probe")
+    try:
+        return Probe.model_validate(told) if told else None
+    except ValidationError:
+        return None
+
+
+def _with_tally(reading: Reading, tally: Tally | None) -> Reading:
+    """The prompts that were answered stand beside what the pods counted, as one more of them."""
+    if tally is None:
+        return reading
+    counts = {PROBES: float(tally.scored), WRONG: float(tally.wrong)}
+    return replace(reading, pods={**reading.pods, "probe": counts})
+
+
+def _ready(pods: list[Object], revision: str) -> list[Object]:
+    return [
         pod
         for pod in pods
         if pod["metadata"].get("labels", {}).get(labels.REVISION) == revision
         and is_ready(pod, CONTAINER)
     ]
+
+
+async def _read(pods: list[Object], revision: str) -> tuple[Reading, float]:
+    """One arm's pods now, and how many requests they work on."""
+    mine = _ready(pods, revision)
     found = dict(zip(map(_uid, mine), await asyncio.gather(*map(_reading, mine)), strict=True))
     told = {uid: reading for uid, reading in found.items() if reading}
     missing = frozenset(found.keys() - told.keys())

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from martlet_api.probe import Probe
+from martlet_operator.canary.windows import Arm, Window
 from martlet_operator.cluster.prometheus import Answer
+from martlet_operator.probe.prober import Tally
 from martlet_operator.reconcile import watching
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.watching import Watch
@@ -196,3 +199,76 @@ async def test_a_query_at_fault(pages: Pages, monkeypatch: pytest.MonkeyPatch) -
 async def test_no_prometheus(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     found = await asked(pages, monkeypatch, {}, url="")
     assert "prometheus.url of the chart" in found.problems["csat"]
+
+
+PROBE = {"prompts": [{"messages": [{"role": "user", "content": "?"}], "expect": {"exact": "!"}}]}
+
+
+class Tallied:
+    """In the prober's place."""
+
+    def __init__(self) -> None:
+        self.kept: Object = {}
+        self.problem_told: str | None = None
+        self.found: dict[str, Tally] = {}
+
+    def keep(self, key: Key, probe: Probe, addresses: Object) -> None:
+        self.kept = addresses
+
+    def forget(self, key: Key) -> None:
+        self.kept = {}
+
+    def tallies(self, key: Key) -> dict[str, Tally]:
+        return self.found
+
+    def problem(self, key: Key) -> str | None:
+        return self.problem_told
+
+
+def probed(monkeypatch: pytest.MonkeyPatch, weight: int = 5) -> tuple[Watch, Tallied, Object]:
+    tallied = Tallied()
+    monkeypatch.setattr(watching, "Prober", lambda: tallied)
+    asking = service(probe=PROBE, guards=[{"metric": "Quality"}])
+    asking["status"]["canary"]["weight"] = weight
+    return Watch(), tallied, asking
+
+
+async def test_what_the_probe_counted_is_part_of_the_window(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, tallied, asking = probed(monkeypatch)
+    tallied.found = {"chat-new": Tally(3, 1), "chat-old": Tally(3, 0)}
+    pages.count(100)
+    await watch.look(KEY, asking, PODS)
+    assert tallied.kept == {"chat-new": ["a"], "chat-old": ["b", "c"]}
+    tallied.found = {"chat-new": Tally(5, 3), "chat-old": Tally(4, 0)}
+    pages.count(130)
+    found = (await watch.look(KEY, asking, PODS)).window
+    assert found is not None
+    counts = [(arm.counts["probes"], arm.counts["wrong answers"]) for arm in _arms(found)]
+    assert counts == [(2.0, 2.0), (1.0, 0.0)]
+
+
+def _arms(window: Window) -> tuple[Arm, Arm]:
+    return window.canary, window.stable
+
+
+async def test_before_it_has_requests_a_canary_is_not_probed(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, tallied, asking = probed(monkeypatch, weight=0)
+    pages.count(100)
+    await watch.look(KEY, asking, PODS)
+    assert tallied.kept == {}
+
+
+async def test_what_cannot_be_scored_is_a_problem_of_its_guard(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, tallied, asking = probed(monkeypatch)
+    tallied.problem_told = "the judge said neither yes nor no"
+    pages.count(100)
+    problems = (await watch.look(KEY, asking, PODS)).problems
+    assert problems["Quality"] == "the judge said neither yes nor no"
+    tallied.problem_told = None
+    assert (await watch.look(KEY, asking, PODS)).problems == {}

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from martlet_api import canary as api
+from martlet_api.durations import seconds
 from martlet_api.inferenceservice import GuardEvidence
 from martlet_operator.canary.evidence import Evidence, failed, read, written
 from martlet_operator.canary.fold import fold
@@ -26,9 +27,12 @@ from martlet_operator.canary.telling import sentence, worst
 from martlet_operator.canary.verdict import Progress, progress, verdict
 from martlet_operator.canary.windows import Window
 from martlet_operator.inferenceservice.rollout.state import Rollout, Verdict
+from martlet_operator.probe.scoring import invalid
 
 REQUESTS, ERRORS = "requests", "errors"
 """The counts of a window that guards of errors take."""
+PROBES, WRONG = "probes", "wrong answers"
+"""Those that guards of quality take."""
 _QUANTILE = 0.95
 
 
@@ -66,6 +70,8 @@ def _guards(told: api.Guard) -> Iterator[Guard]:
 def _guard(told: api.Guard, name: str, bound: Tolerance | Limit) -> Guard:
     if told.metric == "ErrorRate":
         return ShareGuard(name, bound, told.critical, ERRORS, REQUESTS)
+    if told.metric == "Quality":
+        return ShareGuard(name, bound, told.critical, WRONG, PROBES)
     if told.metric in api.LATENCIES:
         return LatencyGuard(name, told.metric, _of_latency(told, bound), told.critical)
     direction = Direction(told.direction or Direction.LOWER_IS_BETTER)
@@ -84,13 +90,15 @@ def problem(
     spec: api.Canary | None, engine: str, offered: Collection[str], prometheus: str
 ) -> str | None:
     """Why a guard could never be judged; None where all can."""
+    if spec and spec.probe and (wrong := invalid(spec.probe)):
+        return wrong
     for guard in spec.guards if spec else []:
         if guard.metric == "PromQL" and not prometheus:
             return (
                 f"Guard {guard.title} asks a Prometheus, and the operator knows none: set "
                 "prometheus.url of the chart, or use another guard."
             )
-        if guard.metric != "PromQL" and guard.metric not in offered:
+        if guard.metric not in ("PromQL", "Quality", *offered):
             return (
                 f"{engine} does not tell enough for guard {guard.title}; it does for "
                 f"{', '.join(sorted(offered))}."
@@ -133,7 +141,7 @@ def _counts(spec: api.Canary, rollout: Rollout, window: Window) -> bool:
     had taken, and not while its caches were cold."""
     if rollout.since is None or rollout.exposed_at is None:
         return False
-    warm = rollout.exposed_at.timestamp() + api.seconds(spec.warm_up)
+    warm = rollout.exposed_at.timestamp() + seconds(spec.warm_up)
     return window.start >= max(warm, rollout.since.timestamp())
 
 

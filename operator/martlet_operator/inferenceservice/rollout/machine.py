@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from martlet_api.canary import Canary, seconds
+from martlet_api.canary import Canary
 from martlet_api.conditions import Reason
+from martlet_api.durations import seconds
 from martlet_operator.inferenceservice.rollout.shares import pods_of, weight_of, weights
 from martlet_operator.inferenceservice.rollout.state import Failure, Rollout, Seen, Turn
 

@@ -6,8 +6,8 @@ happened, and not each second.
 
 from datetime import datetime, timedelta
 
-from martlet_api.canary import seconds
 from martlet_api.conditions import Reason
+from martlet_api.durations import seconds
 from martlet_api.inferenceservice import InferenceServiceSpec, RejectedRevision
 from martlet_operator.conditions.fold import Ready, timestamp
 from martlet_operator.inferenceservice.rollout import planner

@@ -8,6 +8,7 @@ import pytest
 
 from martlet_api.canary import Canary, CanaryStep, Guard
 from martlet_api.inferenceservice import GuardEvidence
+from martlet_api.probe import Expectation, Probe
 from martlet_operator.canary.guards import (
     LatencyGuard,
     QuantileLimit,
@@ -31,8 +32,9 @@ ERRORS = Guard(metric="ErrorRate", tolerance=1.5, margin=0.005)
 SECONDS = 10.0
 
 
-def canary(*guards: Guard) -> Canary:
-    return Canary(steps=[CanaryStep(weight=10)], guards=list(guards), warm_up="1m")
+def canary(*guards: Guard, probe: Probe | None = None) -> Canary:
+    steps = [CanaryStep(weight=10)]
+    return Canary(steps=steps, guards=list(guards), warm_up="1m", probe=probe)
 
 
 def rollout(**parts: Any) -> Rollout:
@@ -116,6 +118,46 @@ def test_only_what_came_under_the_weights_and_warm_counts(of: Rollout, answered:
     """The window is from 60 s to 70 s after the start."""
     found = watch(canary(ERRORS), of, [window(6, arm(50), arm(450))])
     assert found.requests == answered
+
+
+PROBE = Probe.model_validate(
+    {"prompts": [{"messages": [{"role": "user", "content": "?"}], "expect": {"regex": "barn"}}]}
+)
+QUALITY = Guard(metric="Quality", tolerance=1.5, margin=0.1)
+
+
+def probed(wrong: float, stable_wrong: float, count: int) -> list[Window]:
+    """Two prompts to each in ten seconds; requests of users fail in neither."""
+    return [
+        window(
+            n,
+            Arm({**arm(5).counts, "probes": 2, "wrong answers": wrong}),
+            Arm({**arm(45).counts, "probes": 2, "wrong answers": stable_wrong}),
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "stable_wrong", "verdict"), [(2, 0, "Fail"), (0, 0, "Pass"), (2, 2, "Insufficient")]
+)
+def test_a_canary_that_answers_fast_and_wrong(
+    wrong: float, stable_wrong: float, verdict: str
+) -> None:
+    """What both answer wrong is not held against it."""
+    found = watch(canary(QUALITY, probe=PROBE), rollout(), probed(wrong, stable_wrong, 60))
+    assert found.verdicts["Quality"][0] == verdict
+    if verdict == "Fail":
+        assert found.verdicts["Quality"][1].startswith("Quality: 100 % (")
+
+
+def test_a_pattern_that_is_none_is_a_problem_of_the_spec() -> None:
+    prompt = PROBE.prompts[0].model_copy(update={"expect": Expectation(regex="(")})
+    spec = canary(QUALITY, probe=PROBE.model_copy(update={"prompts": [prompt]}))
+    said = problem(spec, "vLLM", ["ErrorRate"], "")
+    assert said is not None
+    assert "prompts[0].expect.regex" in said
+    assert problem(canary(QUALITY, probe=PROBE), "vLLM", ["ErrorRate"], "") is None
 
 
 def test_latencies_are_judged_at_edges_of_the_histogram() -> None:
