@@ -142,7 +142,7 @@ def test_without_requests_nothing_is_decided_until_one_says_so(ground: Ground) -
 
 @pytest.mark.long
 def test_an_engine_that_cannot_start_never_has_a_request(ground: Ground) -> None:
-    candidate = replace(ground.stable, name="broken", args=("--no-such-argument",))
+    candidate = replace(ground.stable, name="broken", args=("--tokenizer", "/nowhere"))
     course = scenario.run(ground, Try("broken", candidate, CANARY, seconds=400))
     check_gone_back(course, "broken", "CrashLoop")
     assert course.weights("broken") == [0]

@@ -28,6 +28,7 @@ from martlet_operator.reconcile.gather import gather
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.reconcile.watching import Watch
+from martlet_operator.rollout_metrics import RolloutMetrics
 from martlet_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -46,7 +47,7 @@ class Reconciler:
     def __init__(self, client: Client, settings: Settings, dependents: Dependents) -> None:
         self._client, self._settings, self._dependents = client, settings, dependents
         self._applier = Applier(client)
-        self._phases = metrics.PhaseCount()
+        self._phases, self._rollouts = metrics.PhaseCount(), RolloutMetrics()
         self._accelerators, self._room = Accelerators(), Room()
         self._routing = Routing()
         self._watch = Watch(settings.prometheus)
@@ -78,6 +79,7 @@ class Reconciler:
             self._dependents.forget(key)
             self._watch.forget(key)
             self._phases.set(*key, None)
+            self._rollouts.forget(key.namespace, key.name)
             return None
         self._dependents.names(key, references_of(resource))
         snapshot = await gather(
@@ -100,7 +102,16 @@ class Reconciler:
         # After the objects: an operator killed in between writes both again.
         await self._write_status(snapshot, status)
         self._phases.set(*key, status.phase)
+        self._count_rollout(key, snapshot, status)
         return again
+
+    def _count_rollout(self, key: Key, snapshot: Snapshot, status: Any) -> None:
+        if key.kind != "InferenceService":
+            return
+        former = _former_status(key.kind, snapshot.resource)
+        window = snapshot.watched.window
+        until = window.end if window else None
+        self._rollouts.see(key.namespace, key.name, former, status, until)
 
     def _decide(self, key: Key, snapshot: Snapshot) -> Decision:
         now = datetime.now(UTC)
