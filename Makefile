@@ -37,6 +37,7 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m martlet_api.schema --check crds charts/martlet/crds
+	$(BIN)/python charts/dashboard.py --check
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not engines and not cluster"
 
@@ -54,8 +55,9 @@ cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it
 cluster-down: .venv/ready ## Take the cluster away, with all that it kept
 	@$(BIN)/python -m cluster down
 
-generate: .venv/ready ## Make the CRDs from the classes
+generate: .venv/ready ## Make the CRDs from the classes, and the dashboard from the engines' tables
 	$(BIN)/python -m martlet_api.schema crds charts/martlet/crds
+	$(BIN)/python charts/dashboard.py
 
 lock: .venv/ready ## Resolve the requirements of the images and of the checks anew
 	$(BIN)/python images/lock.py

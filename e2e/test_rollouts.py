@@ -7,6 +7,7 @@ in MARTLET_E2E_OUTPUT (`.cluster/rollouts`). Those marked ``long`` run by `make 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from demo import road
 from demo.kube import Kube, Object
 from rollouts import acts, faults, models, outages, scenario, service
 from rollouts.bystander import bystander
+from rollouts.prometheus import panels, scraping
 from rollouts.scenario import Course, Ground, Try
 from rollouts.service import Version
 
@@ -39,6 +41,8 @@ CANARY = {
 }
 WEIGHTS = [0, 25, 50, 100]
 GATE = "rollout-gate"
+EMPTY = {"Requests that failed"}
+"""Panels that a rollout without a failure leaves empty."""
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +82,25 @@ def check_gone_back(course: Course, name: str, reason: str) -> None:
     assert course.weights(name)[-1] == 0
 
 
-def test_a_healthy_canary_takes_over_and_no_request_is_lost(ground: Ground, kube: Kube) -> None:
-    """Though the operator is killed in every state."""
+def test_a_healthy_canary_takes_over_and_no_request_is_lost(
+    ground: Ground, kube: Kube, settings: Settings
+) -> None:
+    """Though the operator is killed in every state; and the dashboard shows it."""
     before, candidate = ground.stable, Version("healthy", model=other(ground))
     kill = acts.KillOperator(kube, frozenset({"Loading", "Stepping", "Baking"}))
-    course = scenario.run(ground, Try("healthy", candidate, CANARY, each=kill))
+    folder, begin = scenario.output() / "prometheus", time.time()
+    with scraping(settings, kube.environment["KUBECONFIG"], folder) as prometheus:
+        course = scenario.run(ground, Try("healthy", candidate, CANARY, each=kill))
+        empty = [t for t, q in panels().items() if not prometheus.series(q, begin, time.time())]
+        unhealthy = [rule for rule in prometheus.rules() if rule["health"] != "ok"]
     assert course.end == "Promoted", course.ready
     assert kill.killed_in == kill.states
     assert course.weights("healthy") == WEIGHTS
     check_nothing_lost(course)
     assert set(course.summary.by_revision) == {before.name, "healthy"}
     assert course.summary.wrong == 0
+    assert set(empty) <= EMPTY
+    assert unhealthy == []
 
 
 def test_an_engine_that_dies_under_load_goes_back(ground: Ground, image: str) -> None:

@@ -29,7 +29,13 @@ NEEDED = {
     "/usr/sbin/debootstrap": "debootstrap",
 }
 API_SERVER_NEEDED = {"/usr/bin/etcd": "etcd-server"}
-SERVICES = {"containerd": "containerd", "etcd-server": "etcd", "nftables": "nftables"}
+PROMETHEUS_NEEDED = {"/usr/bin/promtool": "prometheus", "/usr/bin/prometheus": "prometheus"}
+SERVICES = {
+    "containerd": "containerd",
+    "etcd-server": "etcd",
+    "nftables": "nftables",
+    "prometheus": "prometheus",
+}
 POLICY = Path("/usr/sbin/policy-rc.d")
 MARK = "# written by martlet's e2e/cluster while it installs packages\n"
 

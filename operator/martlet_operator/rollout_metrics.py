@@ -44,6 +44,8 @@ ENDED = Counter(
     [*_SERVICE, "result"],
 )
 
+RESULTS = ("Promoted", "RolledBack", "Withdrawn")
+
 Series = tuple[Gauge, tuple[str, ...]]
 
 
@@ -72,11 +74,18 @@ class RolloutMetrics:
         elif status.canary:
             told.update(dict.fromkeys(kept))
         self._set(namespace, service, told)
+        if status.canary:
+            # From 0 on: Prometheus sees no increase in a counter that begins with 1.
+            for each in RESULTS:
+                ENDED.labels(namespace, service, each)
         if result := ended(former, status):
             ENDED.labels(namespace, service, result).inc()
 
     def forget(self, namespace: str, service: str) -> None:
+        """The service is gone."""
         self._set(namespace, service, {})
+        for each in RESULTS:
+            ENDED.remove(namespace, service, each)
 
     def _set(self, namespace: str, service: str, told: dict[Series, float | None]) -> None:
         """A value of None stays as it is."""

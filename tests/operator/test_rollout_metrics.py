@@ -8,7 +8,7 @@ from operator_builders import digest
 from prometheus_client import REGISTRY
 
 from martlet_api.inferenceservice import InferenceServiceStatus
-from martlet_operator.rollout_metrics import RolloutMetrics, ended
+from martlet_operator.rollout_metrics import RESULTS, RolloutMetrics, ended
 
 AT = "2026-01-01T00:00:00Z"
 EVIDENCE = {"guard": "ErrorRate", "verdict": "Pass", "toFail": -0.5, "toPass": 1.25, "state": "{}"}
@@ -91,8 +91,11 @@ def test_how_a_rollout_ended(
 
 
 def test_ends_are_counted(told: RolloutMetrics) -> None:
+    """From 0 on, or Prometheus would see no increase."""
     name = "martlet_rollouts_ended_total"
-    before = value(name, result="Promoted") or 0
+    assert [value(name, result=result) for result in RESULTS] == [0, 0, 0]
     told.see("team", "chat", status(canary="new"), status("new"))
     told.see("team", "chat", status("new"), status("new"))
-    assert value(name, result="Promoted") == before + 1
+    assert [value(name, result=result) for result in RESULTS] == [1, 0, 0]
+    told.forget("team", "chat")
+    assert value(name, result="Promoted") is None

@@ -1,0 +1,119 @@
+"""A real Prometheus on loopback, which scrapes as docs/observability.md says, with the alerts."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster import packages
+from cluster.settings import Settings
+from demo.kube import repository
+
+Object = dict[str, Any]
+
+_SCRAPE_SECONDS = 2
+_START_SECONDS = 30.0
+_END_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    url: str
+
+    def series(self, query: str, start: float, end: float) -> list[Object]:
+        """What a query gives over a span of Unix time, every five seconds."""
+        words = {"query": query, "start": start, "end": end, "step": 5}
+        return list(self._get("query_range", words)["result"])
+
+    def rules(self) -> list[Object]:
+        """The alerts, each with its ``health``."""
+        return [rule for group in self._get("rules", {})["groups"] for rule in group["rules"]]
+
+    def _get(self, what: str, words: Object) -> Object:
+        address = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(words)}"
+        with urllib.request.urlopen(address, timeout=30) as reply:
+            found: Object = json.load(reply)["data"]
+        return found
+
+
+@contextmanager
+def scraping(settings: Settings, kubeconfig: str, folder: Path) -> Iterator[Prometheus]:
+    """Runs until it is left; its data stay in ``folder``."""
+    packages.install(settings, packages.PROMETHEUS_NEEDED)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(kubeconfig)))
+    port = _free_port()
+    command = [
+        *("prometheus", f"--config.file={folder / 'prometheus.yaml'}"),
+        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
+    ]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/-/ready")
+        yield Prometheus(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(_END_SECONDS)
+
+
+def configuration(kubeconfig: str) -> Object:
+    """The document's own jobs, from outside the cluster."""
+    text = (repository() / "docs" / "observability.md").read_text()
+    found = re.search(r"^```yaml\n(scrape_configs:.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found, "docs/observability.md has no scrape_configs"
+    jobs = yaml.safe_load(found[1])["scrape_configs"]
+    for job in jobs:
+        for discovery in job["kubernetes_sd_configs"]:
+            discovery["kubeconfig_file"] = kubeconfig
+    return {
+        "global": {
+            "scrape_interval": f"{_SCRAPE_SECONDS}s",
+            "scrape_timeout": f"{_SCRAPE_SECONDS}s",
+            "evaluation_interval": "5s",
+        },
+        "rule_files": [str(repository() / "charts" / "martlet" / "files" / "alerts.yaml")],
+        "scrape_configs": jobs,
+    }
+
+
+def panels() -> dict[str, str]:
+    """The dashboard's queries by the titles of their panels, for all services."""
+    file = repository() / "charts" / "martlet" / "files" / "rollouts.json"
+    return {
+        panel["title"]: target["expr"].replace("$namespace", ".*").replace("$service", ".*")
+        for panel in json.loads(file.read_text())["panels"]
+        for target in panel.get("targets", [])
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+def _wait_for(address: str) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
