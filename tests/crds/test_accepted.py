@@ -178,6 +178,23 @@ def test_a_canary(kubectl: Any) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_autoscalers_of_the_examples(kubectl: Any) -> None:
+    """The API server takes the HPA, and both scale what has the subresource."""
+    folder = ROOT / "examples" / "serving"
+    hpa, keda = (yaml.safe_load((folder / name).read_text()) for name in ("hpa.yaml", "keda.yaml"))
+    here = {**hpa, "metadata": {**hpa["metadata"], "namespace": "default"}}
+    done = kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", manifest=here)
+    assert done.returncode == 0, done.stderr
+    served = yaml.safe_load((folder / "canary.yaml").read_text())
+    target = {"name": "support", "kind": "InferenceService", "apiVersion": served["apiVersion"]}
+    assert hpa["spec"]["scaleTargetRef"] == keda["spec"]["scaleTargetRef"] == target
+    live = {**manifest("InferenceService"), "metadata": {"name": "scaled", "namespace": "default"}}
+    assert kubectl("create", "-f", "-", manifest=live).returncode == 0
+    assert kubectl("scale", "msvc", "scaled", "--replicas=3").returncode == 0
+    found = kubectl("get", "msvc", "scaled", "-o", "jsonpath={.spec.replicas}").stdout
+    assert found == "3"
+
+
 def test_short_names_category_and_columns(kubectl: Any) -> None:
     for kind in KINDS:
         assert kubectl("create", "-f", "-", manifest=manifest(kind)).returncode == 0
