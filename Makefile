@@ -41,13 +41,14 @@ check: .venv/ready ## Lint, types, floors, generated files and quick tests (unde
 	$(BIN)/python images/lock.py --check
 	$(BIN)/pytest -q -n 2 tests -m "not apiserver and not torch and not images and not engines and not cluster"
 
-bench: .venv-runtime/ready .venv-engines/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries, the canary's rule beside others, the table of rungs served by vLLM (an hour)
+bench: .venv-runtime/ready .venv-engines/ready ## The estimator beside real steps, alone and shared, training beside plain TRL, quantization beside the bare libraries, the canary's rule beside others, the table of rungs served by vLLM, what the operator costs (over an hour)
 	$(RUNTIME) bench/estimator.py
 	$(RUNTIME) bench/strategies.py
 	$(RUNTIME) bench/training.py
 	$(RUNTIME) bench/quantization.py
 	$(RUNTIME) bench/canary.py
 	$(RUNTIME) bench/rungs.py $(ENGINES)
+	$(BIN)/python bench/services.py
 
 cluster: .venv/ready ## A real Kubernetes on this machine, with the images in it (root)
 	@$(BIN)/python -m demo.install

@@ -117,6 +117,7 @@ def test_errors_go_back_by_their_guard(ground: Ground, image: str) -> None:
     assert set(course.summary.errors) == {"HTTP 500"}
 
 
+@pytest.mark.long
 def test_a_slow_first_token_goes_back_by_its_guard(ground: Ground, image: str) -> None:
     canary = {**CANARY, "guards": [ERRORS, FIRST_TOKEN]}
     candidate = failing(ground, image, "slow", faults.slow(1500, after=2))
@@ -125,6 +126,7 @@ def test_a_slow_first_token_goes_back_by_its_guard(ground: Ground, image: str) -
     check_nothing_lost(course)
 
 
+@pytest.mark.long
 def test_a_spec_put_back_takes_the_canary_back(ground: Ground) -> None:
     stable = ground.stable
     before = ground.get()["status"].get("rejected")
@@ -137,6 +139,7 @@ def test_a_spec_put_back_takes_the_canary_back(ground: Ground) -> None:
     check_nothing_lost(course)
 
 
+@pytest.mark.long
 def test_without_requests_nothing_is_decided_until_one_says_so(ground: Ground) -> None:
     """Held over maxDuration; then rolled back, by another onInconclusive and without a new load."""
     hold = {**CANARY, "maxDuration": "60s", "onInconclusive": "Hold"}

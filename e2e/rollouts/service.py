@@ -39,6 +39,8 @@ def manifest(
         "spec": {
             "model": {"uri": version.model},
             "gates": [{"evalRun": name} for name in gates],
+            # Whatever was rejected before: each version is a new try.
+            "retry": version.name,
             "engine": {"type": "vLLM", "maxModelLen": 256, "args": [*marks, *version.args]},
             "replicas": 1,
             **({"pod": {"image": version.image}} if version.image else {}),

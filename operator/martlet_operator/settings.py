@@ -27,7 +27,7 @@ class Settings:
     identity: str = "martlet"
     own_namespace: str = "martlet-system"
     log_level: str = "INFO"
-    workers: int = 4
+    workers: int = 16
     resync_period: float = 300.0
     health_port: int = 8081
     metrics_port: int = 9090

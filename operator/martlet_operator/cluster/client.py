@@ -14,6 +14,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from martlet_operator.cluster.resources import RESOURCE_TYPES
 from martlet_operator.errors import NotFound, Unavailable, error_for
+from martlet_operator.metrics import WRITES
 
 Object = dict[str, Any]
 
@@ -21,6 +22,7 @@ FIELD_MANAGER = "martlet"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _TIMEOUT = 30.0
+_KINDS = {entry.plural: entry.kind for entry in RESOURCE_TYPES.values()}
 
 
 async def connect() -> "Client":
@@ -51,6 +53,8 @@ class Client:
         body: Object | None = None,
         content_type: str = "application/json",
     ) -> Object:
+        if method != "GET":
+            WRITES.labels(verb=method.lower(), kind=_kind(path)).inc()
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         serialized = await self.api.param_serialize(
             method,
@@ -148,6 +152,12 @@ class Client:
 def _path(item: Object) -> str:
     metadata = item["metadata"]
     return RESOURCE_TYPES[item["kind"]].path(metadata.get("namespace"), metadata["name"])
+
+
+def _kind(path: str) -> str:
+    """The kind that a path of the API is about."""
+    parts = path.strip("/").split("/")
+    return next((_KINDS[part] for part in reversed(parts) if part in _KINDS), "other")
 
 
 def _message(body: Any) -> str:
