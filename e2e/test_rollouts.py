@@ -89,7 +89,7 @@ def test_a_healthy_canary_takes_over_and_no_request_is_lost(
     before, candidate = ground.stable, Version("healthy", model=other(ground))
     kill = acts.KillOperator(kube, frozenset({"Loading", "Stepping", "Baking"}))
     folder, begin = scenario.output() / "prometheus", time.time()
-    with scraping(settings, kube.environment["KUBECONFIG"], folder) as prometheus:
+    with scraping(settings, kube, folder) as prometheus:
         course = scenario.run(ground, Try("healthy", candidate, CANARY, each=kill))
         empty = [t for t, q in panels().items() if not prometheus.series(q, begin, time.time())]
         unhealthy = [rule for rule in prometheus.rules() if rule["health"] != "ok"]

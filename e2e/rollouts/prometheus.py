@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -20,10 +21,11 @@ import yaml
 
 from cluster import packages
 from cluster.settings import Settings
-from demo.kube import repository
+from demo.kube import Kube, repository
 
 Object = dict[str, Any]
 
+TARGETS = "targets.json"
 _SCRAPE_SECONDS = 2
 _START_SECONDS = 30.0
 _END_SECONDS = 10.0
@@ -50,11 +52,11 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(settings: Settings, kubeconfig: str, folder: Path) -> Iterator[Prometheus]:
+def scraping(settings: Settings, kube: Kube, folder: Path) -> Iterator[Prometheus]:
     """Runs until it is left; its data stay in ``folder``."""
     packages.install(settings, packages.PROMETHEUS_NEEDED)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(kubeconfig)))
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(folder / TARGETS)))
     port = _free_port()
     command = [
         *("prometheus", f"--config.file={folder / 'prometheus.yaml'}"),
@@ -62,23 +64,60 @@ def scraping(settings: Settings, kubeconfig: str, folder: Path) -> Iterator[Prom
     ]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
+    over = threading.Event()
+    discovery = threading.Thread(target=_discover, args=(kube, folder / TARGETS, over))
+    discovery.start()
     try:
         _wait_for(f"http://127.0.0.1:{port}/-/ready")
         yield Prometheus(f"http://127.0.0.1:{port}")
     finally:
+        over.set()
+        discovery.join()
         process.terminate()
         process.wait(_END_SECONDS)
 
 
-def configuration(kubeconfig: str) -> Object:
-    """The document's own jobs, from outside the cluster."""
+def _discover(kube: Kube, file: Path, over: threading.Event) -> None:
+    """In the place of kubernetes_sd_configs, which Debian's Prometheus is built without."""
+    while not over.is_set():
+        found = json.loads(kube("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+        fresh = file.with_suffix(".new")
+        fresh.write_text(json.dumps(targets(found)))
+        fresh.replace(file)
+        over.wait(_SCRAPE_SECONDS)
+
+
+def targets(pods: list[Object]) -> list[Object]:
+    """A target for each port of a container, with the labels that Prometheus' discovery of pods
+    gives it, as far as the document's jobs look at them."""
+    return [
+        {
+            "targets": [f"{pod['status']['podIP']}:{port['containerPort']}"],
+            "labels": {
+                "__meta_kubernetes_namespace": pod["metadata"]["namespace"],
+                "__meta_kubernetes_pod_container_port_name": port.get("name", ""),
+                **{
+                    f"__meta_kubernetes_pod_label_{re.sub('[^a-zA-Z0-9_]', '_', name)}": value
+                    for name, value in pod["metadata"].get("labels", {}).items()
+                },
+            },
+        }
+        for pod in pods
+        if pod.get("status", {}).get("podIP")
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports", [])
+    ]
+
+
+def configuration(discovered: Path) -> Object:
+    """The document's own jobs, with targets from a file."""
     text = (repository() / "docs" / "observability.md").read_text()
     found = re.search(r"^```yaml\n(scrape_configs:.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, "docs/observability.md has no scrape_configs"
     jobs = yaml.safe_load(found[1])["scrape_configs"]
     for job in jobs:
-        for discovery in job["kubernetes_sd_configs"]:
-            discovery["kubeconfig_file"] = kubeconfig
+        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+        job["file_sd_configs"] = [{"files": [str(discovered)], "refresh_interval": "1s"}]
     return {
         "global": {
             "scrape_interval": f"{_SCRAPE_SECONDS}s",

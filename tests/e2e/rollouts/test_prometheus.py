@@ -1,14 +1,32 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import test_rollouts
-from rollouts.prometheus import configuration, panels
+from rollouts.prometheus import configuration, panels, targets
+
+POD = {
+    "metadata": {"namespace": "team", "labels": {"martlet.dev/name": "chat"}},
+    "spec": {"containers": [{"ports": [{"name": "http", "containerPort": 8080}]}, {}]},
+    "status": {"podIP": "10.0.0.1"},
+}
 
 
-def test_the_documents_jobs_are_run_from_outside_the_cluster() -> None:
-    made = configuration("/some/kubeconfig")
+def test_the_documents_jobs_are_run_with_targets_from_a_file() -> None:
+    made = configuration(Path("/some/targets.json"))
     assert [job["job_name"] for job in made["scrape_configs"]] == ["martlet", "martlet-engines"]
-    found = [d for job in made["scrape_configs"] for d in job["kubernetes_sd_configs"]]
-    assert found == [{"role": "pod", "kubeconfig_file": "/some/kubeconfig"}] * 2
+    assert not any("kubernetes_sd_configs" in job for job in made["scrape_configs"])
+
+
+def test_targets_have_the_labels_of_prometheus_discovery() -> None:
+    labels = {
+        "__meta_kubernetes_namespace": "team",
+        "__meta_kubernetes_pod_container_port_name": "http",
+        "__meta_kubernetes_pod_label_martlet_dev_name": "chat",
+    }
+    assert targets([POD, {**POD, "status": {}}]) == [
+        {"targets": ["10.0.0.1:8080"], "labels": labels}
+    ]
 
 
 def test_panels_that_may_be_empty_are_panels() -> None:
