@@ -1,4 +1,4 @@
-"""A real Prometheus on loopback, which scrapes as docs/observability.md says, with the alerts."""
+"""A real Prometheus on loopback, with the alerts, which scrapes as docs/observability.md says."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from demo.kube import repository
 Object = dict[str, Any]
 
 _SCRAPE_SECONDS = 2
+_VARIABLES = {"$namespace": ".*", "$service": ".*", "$__rate_interval": "1m"}
 _START_SECONDS = 30.0
 _END_SECONDS = 10.0
 
@@ -51,10 +52,17 @@ class Prometheus:
 
 @contextmanager
 def scraping(settings: Settings, kubeconfig: str, folder: Path) -> Iterator[Prometheus]:
-    """Runs until it is left; its data stay in ``folder``."""
+    """Of the cluster, until it is left."""
+    with running(settings, of_cluster(kubeconfig), folder) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def running(settings: Settings, jobs: list[Object], folder: Path) -> Iterator[Prometheus]:
+    """Scrapes ``jobs`` every two seconds until it is left; its data stay in ``folder``."""
     packages.install(settings, packages.PROMETHEUS_NEEDED)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(kubeconfig)))
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(jobs)))
     port = _free_port()
     command = [
         *("prometheus", f"--config.file={folder / 'prometheus.yaml'}"),
@@ -70,34 +78,42 @@ def scraping(settings: Settings, kubeconfig: str, folder: Path) -> Iterator[Prom
         process.wait(_END_SECONDS)
 
 
-def configuration(kubeconfig: str) -> Object:
+def configuration(jobs: list[Object]) -> Object:
+    every = f"{_SCRAPE_SECONDS}s"
+    return {
+        "global": {"evaluation_interval": "5s"},
+        "rule_files": [str(repository() / "charts" / "martlet" / "files" / "alerts.yaml")],
+        "scrape_configs": [{**j, "scrape_interval": every, "scrape_timeout": every} for j in jobs],
+    }
+
+
+def of_cluster(kubeconfig: str) -> list[Object]:
     """The document's own jobs, from outside the cluster."""
     text = (repository() / "docs" / "observability.md").read_text()
     found = re.search(r"^```yaml\n(scrape_configs:.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, "docs/observability.md has no scrape_configs"
-    jobs = yaml.safe_load(found[1])["scrape_configs"]
+    jobs: list[Object] = yaml.safe_load(found[1])["scrape_configs"]
     for job in jobs:
         for discovery in job["kubernetes_sd_configs"]:
             discovery["kubeconfig_file"] = kubeconfig
-    return {
-        "global": {
-            "scrape_interval": f"{_SCRAPE_SECONDS}s",
-            "scrape_timeout": f"{_SCRAPE_SECONDS}s",
-            "evaluation_interval": "5s",
-        },
-        "rule_files": [str(repository() / "charts" / "martlet" / "files" / "alerts.yaml")],
-        "scrape_configs": jobs,
-    }
+    return jobs
 
 
 def panels() -> dict[str, str]:
     """The dashboard's queries by the titles of their panels, for all services."""
     file = repository() / "charts" / "martlet" / "files" / "rollouts.json"
     return {
-        panel["title"]: target["expr"].replace("$namespace", ".*").replace("$service", ".*")
+        panel["title"]: filled(target["expr"])
         for panel in json.loads(file.read_text())["panels"]
         for target in panel.get("targets", [])
     }
+
+
+def filled(query: str) -> str:
+    """With values in place of Grafana's variables."""
+    for name, value in _VARIABLES.items():
+        query = query.replace(name, value)
+    return query
 
 
 def _free_port() -> int:
