@@ -1,4 +1,4 @@
-"""A real Prometheus on loopback, which scrapes as docs/observability.md says, with the alerts."""
+"""A real Prometheus on loopback, with the alerts, which scrapes as docs/observability.md says."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from demo.kube import Kube, repository
 
 Object = dict[str, Any]
 
-TARGETS = "targets.json"
 _SCRAPE_SECONDS = 2
+_VARIABLES = {"$namespace": ".*", "$service": ".*", "$__rate_interval": "1m"}
 _START_SECONDS = 30.0
 _END_SECONDS = 10.0
 
@@ -53,28 +53,16 @@ class Prometheus:
 
 @contextmanager
 def scraping(settings: Settings, kube: Kube, folder: Path) -> Iterator[Prometheus]:
-    """Runs until it is left; its data stay in ``folder``."""
-    packages.install(settings, packages.PROMETHEUS_NEEDED)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(folder / TARGETS)))
-    port = _free_port()
-    command = [
-        *("prometheus", f"--config.file={folder / 'prometheus.yaml'}"),
-        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
-    ]
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    over = threading.Event()
-    discovery = threading.Thread(target=_discover, args=(kube, folder / TARGETS, over))
-    discovery.start()
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/-/ready")
-        yield Prometheus(f"http://127.0.0.1:{port}")
-    finally:
-        over.set()
-        discovery.join()
-        process.terminate()
-        process.wait(_END_SECONDS)
+    """Of the cluster, until it is left."""
+    file, over = folder / "targets.json", threading.Event()
+    discovery = threading.Thread(target=_discover, args=(kube, file, over))
+    with running(settings, of_cluster(file), folder) as prometheus:
+        discovery.start()
+        try:
+            yield prometheus
+        finally:
+            over.set()
+            discovery.join()
 
 
 def _discover(kube: Kube, file: Path, over: threading.Event) -> None:
@@ -95,6 +83,7 @@ def targets(pods: list[Object]) -> list[Object]:
             "targets": [f"{pod['status']['podIP']}:{port['containerPort']}"],
             "labels": {
                 "__meta_kubernetes_namespace": pod["metadata"]["namespace"],
+                "__meta_kubernetes_pod_name": pod["metadata"]["name"],
                 "__meta_kubernetes_pod_container_port_name": port.get("name", ""),
                 **{
                     f"__meta_kubernetes_pod_label_{re.sub('[^a-zA-Z0-9_]', '_', name)}": value
@@ -109,34 +98,63 @@ def targets(pods: list[Object]) -> list[Object]:
     ]
 
 
-def configuration(discovered: Path) -> Object:
+@contextmanager
+def running(settings: Settings, jobs: list[Object], folder: Path) -> Iterator[Prometheus]:
+    """Scrapes ``jobs`` every two seconds until it is left; its data stay in ``folder``."""
+    packages.install(settings, packages.PROMETHEUS_NEEDED)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(jobs)))
+    port = _free_port()
+    command = [
+        *("prometheus", f"--config.file={folder / 'prometheus.yaml'}"),
+        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
+    ]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/-/ready")
+        yield Prometheus(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(_END_SECONDS)
+
+
+def configuration(jobs: list[Object]) -> Object:
+    every = f"{_SCRAPE_SECONDS}s"
+    return {
+        "global": {"evaluation_interval": "5s"},
+        "rule_files": [str(repository() / "charts" / "martlet" / "files" / "alerts.yaml")],
+        "scrape_configs": [{**j, "scrape_interval": every, "scrape_timeout": every} for j in jobs],
+    }
+
+
+def of_cluster(discovered: Path) -> list[Object]:
     """The document's own jobs, with targets from a file."""
     text = (repository() / "docs" / "observability.md").read_text()
     found = re.search(r"^```yaml\n(scrape_configs:.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, "docs/observability.md has no scrape_configs"
-    jobs = yaml.safe_load(found[1])["scrape_configs"]
+    jobs: list[Object] = yaml.safe_load(found[1])["scrape_configs"]
     for job in jobs:
         assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
         job["file_sd_configs"] = [{"files": [str(discovered)], "refresh_interval": "1s"}]
-    return {
-        "global": {
-            "scrape_interval": f"{_SCRAPE_SECONDS}s",
-            "scrape_timeout": f"{_SCRAPE_SECONDS}s",
-            "evaluation_interval": "5s",
-        },
-        "rule_files": [str(repository() / "charts" / "martlet" / "files" / "alerts.yaml")],
-        "scrape_configs": jobs,
-    }
+    return jobs
 
 
 def panels() -> dict[str, str]:
     """The dashboard's queries by the titles of their panels, for all services."""
     file = repository() / "charts" / "martlet" / "files" / "rollouts.json"
     return {
-        panel["title"]: target["expr"].replace("$namespace", ".*").replace("$service", ".*")
+        panel["title"]: filled(target["expr"])
         for panel in json.loads(file.read_text())["panels"]
         for target in panel.get("targets", [])
     }
+
+
+def filled(query: str) -> str:
+    """With values in place of Grafana's variables."""
+    for name, value in _VARIABLES.items():
+        query = query.replace(name, value)
+    return query
 
 
 def _free_port() -> int:

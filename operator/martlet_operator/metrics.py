@@ -28,6 +28,20 @@ LEADER = Gauge("leader_election_master_status", "1 while this process leads.", [
     **_NAME
 )
 WRITES = Counter("martlet_api_writes", "Writes to the API server.", ["verb", "kind"])
+WATCHED_PAGES = Counter(
+    "martlet_watch_pages",
+    "Engines' pages that rollouts wanted: read, silent where none came, foreign where it was not "
+    "the engine's.",
+    ["result"],
+)
+WATCHED_PAGE_SECONDS = Histogram(
+    "martlet_watch_page_duration_seconds", "How long an engine took to give its page, or none."
+)
+WATCHED_QUERIES = Counter(
+    "martlet_watch_queries",
+    "Guards' queries: Value, or what was wrong: NoData or ProviderError.",
+    ["result"],
+)
 
 _CACHE = ["namespace", "claim"]
 CACHE_INPUTS = Counter(

@@ -1,16 +1,28 @@
 """What Prometheus is told of services and their rollouts. A series goes with what it tells of."""
 
+from collections import Counter as Tally
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import Counter, Gauge
 
+from martlet_api.durations import seconds
 from martlet_api.inferenceservice import CanaryRevision, InferenceServiceStatus
+
+Object = dict[str, Any]
 
 _SERVICE = ["namespace", "service"]
 
+WANTED = Gauge("martlet_service_wanted_replicas", "Pods that the spec asks for.", _SERVICE)
+
 READY = Gauge(
     "martlet_service_ready_replicas", "Ready pods of the stable revision.", [*_SERVICE, "revision"]
+)
+REJECTED = Gauge(
+    "martlet_service_rejected_revisions",
+    "Revisions that are not tried again without a new spec.retry, by why.",
+    [*_SERVICE, "reason"],
 )
 WEIGHT = Gauge(
     "martlet_rollout_weight_percent",
@@ -22,6 +34,11 @@ STATE = Gauge(
 )
 STARTED = Gauge(
     "martlet_rollout_started_timestamp_seconds", "When a rollout began, in Unix time.", _SERVICE
+)
+DEADLINE = Gauge(
+    "martlet_rollout_deadline_timestamp_seconds",
+    "When spec.canary.maxDuration is over, in Unix time.",
+    _SERVICE,
 )
 VERDICT = Gauge(
     "martlet_rollout_guard_verdict",
@@ -57,16 +74,17 @@ class RolloutMetrics:
 
     def see(
         self,
-        namespace: str,
-        service: str,
+        resource: Object,
         former: InferenceServiceStatus,
         status: InferenceServiceStatus,
         watched: float | None = None,
     ) -> None:
         """A pass over a service: its status before and after. ``watched``: the end of the window
         that it judged, in Unix time."""
+        namespace, service = (resource["metadata"][key] for key in ("namespace", "name"))
         told: dict[Series, float | None] = {
-            (gauge, (namespace, service, *rest)): value for gauge, rest, value in _told(status)
+            (gauge, (namespace, service, *rest)): value
+            for gauge, rest, value in _told(resource["spec"], status)
         }
         kept = {s for s in self._known.get((namespace, service), set()) if s[0] is WATCHED}
         if watched is not None:
@@ -99,18 +117,32 @@ class RolloutMetrics:
             self._known[namespace, service] = set(told)
 
 
-def _told(status: InferenceServiceStatus) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+Told = Iterator[tuple[Gauge, tuple[str, ...], float]]
+
+
+def _told(spec: Object, status: InferenceServiceStatus) -> Told:
+    """``spec`` is the live one, which is not checked and has the API server's defaults."""
+    yield WANTED, (), spec.get("replicas", 1)
+    for reason, count in Tally(entry.reason for entry in status.rejected or []).items():
+        yield REJECTED, (reason,), count
     if stable := status.stable:
         yield READY, (stable.revision,), stable.ready_replicas
         yield WEIGHT, (stable.revision, "stable"), stable.weight or 0
     if canary := status.canary:
-        yield WEIGHT, (canary.revision, "canary"), canary.weight or 0
-        yield STATE, (canary.state,), 1
-        yield STARTED, (), datetime.fromisoformat(canary.started_at).timestamp()
-        yield from _guards(canary)
+        yield from _of_rollout(spec, canary)
 
 
-def _guards(canary: CanaryRevision) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+def _of_rollout(spec: Object, canary: CanaryRevision) -> Told:
+    started = datetime.fromisoformat(canary.started_at).timestamp()
+    yield WEIGHT, (canary.revision, "canary"), canary.weight or 0
+    yield STATE, (canary.state,), 1
+    yield STARTED, (), started
+    if most := (spec.get("canary") or {}).get("maxDuration"):
+        yield DEADLINE, (), started + seconds(most)
+    yield from _guards(canary)
+
+
+def _guards(canary: CanaryRevision) -> Told:
     for told in canary.evidence:
         yield VERDICT, (told.guard, told.verdict), 1
         yield PROGRESS, (told.guard, "fail"), told.to_fail

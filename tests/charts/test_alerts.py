@@ -9,6 +9,7 @@ import yaml
 
 from cluster import packages
 from cluster.settings import from_environment
+from rollouts.prometheus import filled
 
 # Debian's package of Prometheus is installed as those of the API server are.
 pytestmark = pytest.mark.apiserver
@@ -52,8 +53,7 @@ def test_each_alert_says_what_to_do_and_is_in_the_docs() -> None:
 def test_the_queries_of_the_dashboard_are_queries(tmp_path: Path) -> None:
     queries = [target["expr"] for panel in PANELS for target in panel.get("targets", [])]
     assert len(queries) == sum(panel["type"] != "row" for panel in PANELS)
-    filled = [query.replace("$namespace", ".*").replace("$service", ".*") for query in queries]
-    rules = [{"record": f"panel:{n}", "expr": expr} for n, expr in enumerate(filled)]
+    rules = [{"record": f"panel:{n}", "expr": filled(expr)} for n, expr in enumerate(queries)]
     file = tmp_path / "panels.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
     assert f"SUCCESS: {len(queries)} rules found" in promtool("check", "rules", file)

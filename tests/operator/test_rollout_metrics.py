@@ -31,6 +31,12 @@ def rejected(name: str) -> dict[str, Any]:
     return {"rejected": [{"revision": name, "digest": digest(name), **told}]}
 
 
+CHAT: dict[str, Any] = {
+    "metadata": {"namespace": "team", "name": "chat"},
+    "spec": {"replicas": 3, "canary": {"maxDuration": "2h"}},
+}
+
+
 def value(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"namespace": "team", "service": "chat", **labels})
 
@@ -38,7 +44,7 @@ def value(name: str, **labels: str) -> float | None:
 @pytest.fixture
 def told() -> Iterator[RolloutMetrics]:
     made = RolloutMetrics()
-    made.see("team", "chat", status(), status(canary="new"), watched=100.0)
+    made.see(CHAT, status(), status(canary="new"), watched=100.0)
     yield made
     made.forget("team", "chat")
 
@@ -50,20 +56,42 @@ def test_a_rollout_on_its_way() -> None:
     assert value(weight, revision="new", role="canary") == 10
     assert value("martlet_rollout_state", state="Stepping") == 1
     assert value("martlet_rollout_started_timestamp_seconds") == 1767225600
+    assert value("martlet_rollout_deadline_timestamp_seconds") == 1767225600 + 7200
     assert value("martlet_rollout_guard_verdict", guard="ErrorRate", verdict="Pass") == 1
     assert value("martlet_rollout_guard_progress_ratio", guard="ErrorRate", towards="pass") == 1.25
     assert value("martlet_rollout_watched_timestamp_seconds") == 100
     assert value("martlet_service_ready_replicas", revision="old") == 2
+    assert value("martlet_service_wanted_replicas") == 3
+
+
+def test_without_a_canary_in_the_spec_there_is_no_deadline(told: RolloutMetrics) -> None:
+    told.see({**CHAT, "spec": {"replicas": 3}}, status(canary="new"), status(canary="new"))
+    assert value("martlet_rollout_state", state="Stepping") == 1
+    assert value("martlet_rollout_deadline_timestamp_seconds") is None
+
+
+def test_what_was_rejected_is_told_by_why_until_it_is_forgotten(told: RolloutMetrics) -> None:
+    name = "martlet_service_rejected_revisions"
+    told.see(CHAT, status(canary="new"), status(**rejected("new")))
+    assert value(name, reason="GuardFailed") == 1
+    told.see(CHAT, status(), status())
+    assert value(name, reason="GuardFailed") is None
 
 
 def test_between_two_windows_the_last_one_is_told(told: RolloutMetrics) -> None:
-    told.see("team", "chat", status(canary="new"), status(canary="new"))
+    told.see(CHAT, status(canary="new"), status(canary="new"))
     assert value("martlet_rollout_watched_timestamp_seconds") == 100
 
 
 def test_what_is_over_is_gone(told: RolloutMetrics) -> None:
-    told.see("team", "chat", status(canary="new"), status("new"))
-    for name in ("state", "guard_verdict", "guard_progress_ratio", "watched_timestamp_seconds"):
+    told.see(CHAT, status(canary="new"), status("new"))
+    for name in (
+        "state",
+        "deadline_timestamp_seconds",
+        "guard_verdict",
+        "guard_progress_ratio",
+        "watched_timestamp_seconds",
+    ):
         found = [f for f in REGISTRY.collect() if f.name == f"martlet_rollout_{name}"]
         assert [s for f in found for s in f.samples if s.labels["service"] == "chat"] == [], name
     assert value("martlet_service_ready_replicas", revision="old") is None
@@ -94,8 +122,8 @@ def test_ends_are_counted(told: RolloutMetrics) -> None:
     """From 0 on, or Prometheus would see no increase."""
     name = "martlet_rollouts_ended_total"
     assert [value(name, result=result) for result in RESULTS] == [0, 0, 0]
-    told.see("team", "chat", status(canary="new"), status("new"))
-    told.see("team", "chat", status("new"), status("new"))
+    told.see(CHAT, status(canary="new"), status("new"))
+    told.see(CHAT, status("new"), status("new"))
     assert [value(name, result=result) for result in RESULTS] == [1, 0, 0]
     told.forget("team", "chat")
     assert value(name, result="Promoted") is None

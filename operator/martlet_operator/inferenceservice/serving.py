@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from martlet_api import labels
 from martlet_api.conditions import ConditionType, Reason
 from martlet_api.inferenceservice import InferenceServiceSpec, InferenceServiceStatus, Revision
 from martlet_operator.batch.run import with_ready
@@ -20,6 +21,7 @@ from martlet_operator.inferenceservice.rollout import (
 from martlet_operator.inferenceservice.rollout.guarding import Judged
 from martlet_operator.inferenceservice.rollout.state import Candidate, Failure, Rollout, Seen, Turn
 from martlet_operator.inferenceservice.routed import routed
+from martlet_operator.naming import owner_selector
 from martlet_operator.reconcile.decision import Decision, keep_revisions, keep_run
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.settings import Settings
@@ -263,6 +265,7 @@ class Service:
         about = stable and stable.model_copy(
             update={"ready_replicas": count, "weight": weights.get(stable.revision, 0)}
         )
-        selector = f"martlet.dev/name={self.snapshot.name}"
+        # Of both revisions' pods, and not of the Jobs: an autoscaler averages over what it finds.
+        selector = f"{owner_selector('InferenceService', self.snapshot.name)},{labels.REVISION}"
         update = {"stable": about, "replicas": count, "selector": selector}
         return self.status.model_copy(update=update)

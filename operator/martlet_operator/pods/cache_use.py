@@ -28,6 +28,9 @@ class CacheCount:
     def note(self, pods: list[Object], cache: Cache | None) -> None:
         if cache is None:
             return
+        for result in _RESULTS.values() if pods else ():
+            # From 0 on: Prometheus sees no increase in a counter that begins with 1.
+            metrics.CACHE_INPUTS.labels(pods[0]["metadata"]["namespace"], cache.claim, result)
         for pod in pods:
             for ended, use in sorted(_uses(pod), key=lambda item: item[0]):
                 self._add(pod["metadata"], cache.claim, ended, use)

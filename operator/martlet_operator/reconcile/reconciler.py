@@ -79,7 +79,8 @@ class Reconciler:
             self._dependents.forget(key)
             self._watch.forget(key)
             self._phases.set(*key, None)
-            self._rollouts.forget(key.namespace, key.name)
+            if key.kind == "InferenceService":
+                self._rollouts.forget(key.namespace, key.name)
             return None
         self._dependents.names(key, references_of(resource))
         snapshot = await gather(
@@ -111,7 +112,7 @@ class Reconciler:
         former = _former_status(key.kind, snapshot.resource)
         window = snapshot.watched.window
         until = window.end if window else None
-        self._rollouts.see(key.namespace, key.name, former, status, until)
+        self._rollouts.see(snapshot.resource, former, status, until)
 
     def _decide(self, key: Key, snapshot: Snapshot) -> Decision:
         now = datetime.now(UTC)

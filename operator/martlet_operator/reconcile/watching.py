@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from martlet_api import labels
 from martlet_api.contract import ENGINE_PORT
 from martlet_api.probe import Probe
+from martlet_operator import metrics
 from martlet_operator.canary.windows import Arm, Reading, Readings, Window, advance
 from martlet_operator.cluster.pages import read_page
 from martlet_operator.cluster.prometheus import ask
@@ -143,6 +144,8 @@ class Watch:
             for arm in arms
         ]
         own, other = await asyncio.gather(*(ask(self._prometheus, text) for text in texts))
+        for answer in (own, other):
+            metrics.WATCHED_QUERIES.labels(result=answer.wrong or "Value").inc()
         wrong = [a.message for a in (own, other) if a.wrong == "ProviderError"]
         return own.value, other.value, wrong[0] if wrong else None
 
@@ -194,9 +197,16 @@ def _uid(pod: Object) -> str:
 
 
 async def _reading(pod: Object) -> measures.Reading | None:
-    engine = pod["metadata"]["labels"].get(labels.ENGINE)
-    page = await read_page(pod["status"]["podIP"], ENGINE_PORT)
-    if page is None or engine not in DIALECTS:
+    with metrics.WATCHED_PAGE_SECONDS.time():
+        page = await read_page(pod["status"]["podIP"], ENGINE_PORT)
+    found = _parsed(page, pod["metadata"]["labels"].get(labels.ENGINE)) if page else None
+    result = "read" if found else "silent" if page is None else "foreign"
+    metrics.WATCHED_PAGES.labels(result=result).inc()
+    return found
+
+
+def _parsed(page: str, engine: str | None) -> measures.Reading | None:
+    if engine not in DIALECTS:
         return None
     try:
         return measures.read(page, DIALECTS[engine].measures)

@@ -460,3 +460,21 @@ def test_a_model_larger_than_the_accelerator_starts_no_pod() -> None:
     decision = decide(live, [with_artifact("FineTuneJob", "tune", "tuned")])
     assert ready(decision)[:2] == ("False", "InsufficientMemory")
     assert desired(decision, "Deployment") == []
+
+
+# What an autoscaler sees
+
+
+def test_the_scale_subresource_counts_the_engines_pods_and_no_others() -> None:
+    live, revision, _ = serving()
+    words = live["status"]["selector"].split(",")
+    equal = dict(word.split("=") for word in words if "=" in word)
+    present = {word for word in words if "=" not in word}
+
+    def finds(marks: dict[str, str]) -> bool:
+        return equal.items() <= marks.items() and present <= marks.keys()
+
+    assert finds(owned_labels("InferenceService", "chat", revision=revision))
+    assert not finds(owned_labels("InferenceService", "chat", stage="preflight"))
+    assert not finds(owned_labels("EvalRun", "chat", stage="evaluate"))
+    assert not finds(owned_labels("InferenceService", "other", revision=revision))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from operator_builders import container_status, ended, pod, said
+from prometheus_client import REGISTRY
 
 from martlet_operator.inputs.cache import Cache
 from martlet_operator.metrics import CACHE_BYTES, CACHE_INPUTS, CACHE_SAVED_BYTES
@@ -37,6 +38,18 @@ def test_each_pod_counts_once() -> None:
         count.note([first], cache)
         count.note([first, second], cache)
     assert values("once") == {"hit": 2, "miss": 1, "bypass": 1, "saved": 140, "bytes": 80}
+
+
+def test_counts_begin_with_nought_where_there_is_a_cache() -> None:
+    """Or the first input that had no room would be no increase."""
+    place = {"namespace": "team", "claim": "new"}
+    count = CacheCount(ENDED)
+    count.note([], Cache("new", 1000))
+    running = pod({}, init=[container_status("stage", {"running": {}})])
+    name, told = "martlet_cache_inputs_total", {**place, "result": "bypass"}
+    assert REGISTRY.get_sample_value(name, told) is None
+    count.note([running], Cache("new", 1000))
+    assert REGISTRY.get_sample_value(name, told) == 0
 
 
 def test_what_ended_before_this_process_began_was_counted_by_another() -> None:

@@ -16,6 +16,7 @@ from operator_builders import (
     said,
     stage_told,
 )
+from prometheus_client import REGISTRY
 
 from martlet_api import labels
 from martlet_operator.errors import Conflict, Refused, Unavailable, error_for
@@ -341,6 +342,19 @@ def test_a_deleted_resource_is_forgotten() -> None:
     client.remove(("evalruns", NAMESPACE, "score"))
     assert asyncio.run(reconciler.reconcile(key)) is None
     assert dependents.of(target) == set()
+
+
+def test_what_a_service_tells_outlasts_others_of_its_name() -> None:
+    client = FakeClient()
+    client.put(resource("InferenceService", "same", replicas=3))
+    reconciler = new_reconciler(client)
+    asyncio.run(reconciler.reconcile(Key("InferenceService", NAMESPACE, "same")))
+    told = ("martlet_service_wanted_replicas", {"namespace": NAMESPACE, "service": "same"})
+    asyncio.run(reconciler.reconcile(Key("EvalRun", NAMESPACE, "same")))
+    assert REGISTRY.get_sample_value(*told) == 3
+    client.remove(("inferenceservices", NAMESPACE, "same"))
+    asyncio.run(reconciler.reconcile(Key("InferenceService", NAMESPACE, "same")))
+    assert REGISTRY.get_sample_value(*told) is None
 
 
 def test_who_scores_a_service_is_looked_at_again_when_it_changes() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from martlet_api.probe import Probe
 from martlet_operator.canary.windows import Arm, Window
@@ -119,6 +120,26 @@ async def test_a_page_that_cannot_be_read_keeps_the_window_open(
     assert (found.seconds, found.canary.counts["requests"]) == (20.0, 60.0)
 
 
+@pytest.mark.parametrize(
+    ("page", "result"), [(PAGE.format(done=1, failed=0, tokens=0), "read"), (None, "silent"),
+                         ("<html>", "foreign"), ("", "foreign")],
+)  # fmt: skip
+async def test_each_page_is_counted_by_what_it_was(
+    pages: Pages, page: str | None, result: str
+) -> None:
+    pages.pages = dict.fromkeys("abc", page)
+    before = {each: counted("pages_total", result=each) for each in ("read", "silent", "foreign")}
+    times = counted("page_duration_seconds_count")
+    await Watch().look(KEY, service(), PODS)
+    more = {each: counted("pages_total", result=each) - was for each, was in before.items()}
+    assert more == {**dict.fromkeys(before, 0), result: 3}
+    assert counted("page_duration_seconds_count") - times == 3
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"martlet_watch_{name}", labels) or 0
+
+
 async def test_pods_that_are_not_ready_are_not_asked(pages: Pages) -> None:
     watch = Watch()
     pages.count(100)
@@ -192,7 +213,10 @@ async def test_no_data_is_no_problem_and_no_value(
 
 async def test_a_query_at_fault(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Answer(wrong="ProviderError", message="the query gives 2 series")
+    before = [counted("queries_total", result=r) for r in ("Value", "NoData", "ProviderError")]
     found = await asked(pages, monkeypatch, {NEW: wrong, OLD: Answer(5.0)})
+    after = [counted("queries_total", result=r) for r in ("Value", "NoData", "ProviderError")]
+    assert [now - was for now, was in zip(after, before, strict=True)] == [1, 0, 1]
     assert found.problems == {"csat": "the query gives 2 series"}
 
 
