@@ -184,13 +184,21 @@ def container_failure(name: str, ended: Object) -> Trouble:
     message = ended.get("message", "")
     if told := parse_termination(message):
         return Trouble(told.reason, told.message, ended["exitCode"] == EXIT_USER_ERROR, told)
-    tail = message.strip()[-_LOG_TAIL:]
+    tail = _last_lines(message.strip())
     said = f" Its last lines: {tail}" if tail else ""
     return Trouble(
         Reason.POD_FAILED,
         f"Container {name} ended with exit code {ended['exitCode']}.{said}",
         ended["exitCode"] == EXIT_USER_ERROR,
     )
+
+
+def _last_lines(text: str) -> str:
+    """Whole lines, unless the last one alone is too long."""
+    if len(text) <= _LOG_TAIL:
+        return text
+    tail = text[-_LOG_TAIL:]
+    return tail.partition("\n")[2] or tail
 
 
 def restarting(pod: Object, container: str, at_least: int) -> Trouble | None:

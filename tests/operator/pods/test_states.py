@@ -92,3 +92,18 @@ def test_the_newest_pod_is_first() -> None:
     old = pod({}, created="2026-01-01T00:00:00Z", name="old")
     new = pod({}, created="2026-01-02T00:00:00Z", name="new")
     assert [p["metadata"]["name"] for p in states.newest_first([old, new])] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("one\ntwo", "one\ntwo"),
+        ("x" * 500 + "\n" + "y" * 200, "y" * 200),
+        ("x" * 900, "x" * 600),
+        ("", None),
+    ],
+)
+def test_the_last_lines_of_a_log_are_whole(text: str, said: str | None) -> None:
+    found = states.container_failure("engine", {"exitCode": 1, "message": text}).message
+    expected = f" Its last lines: {said}" if said else ""
+    assert found == f"Container engine ended with exit code 1.{expected}"
