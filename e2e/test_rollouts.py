@@ -331,7 +331,7 @@ def test_a_service_beside_it_does_not_notice(ground: Ground, image: str) -> None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("turn", range(20))
 def test_one_after_another_takes_over_at_twice_the_rate(ground: Ground, turn: int) -> None:
     name = f"turn-{turn}"
     course = scenario.run(ground, Try(name, Version(name, model=other(ground)), CANARY, rate=12))
