@@ -8,6 +8,7 @@ import kopf
 from martlet_api import API_VERSION, labels
 from martlet_api.kinds import KINDS
 from martlet_operator.reconcile.dependents import Dependents
+from martlet_operator.reconcile.kept import Kept
 from martlet_operator.reconcile.queue import Key, WorkQueue
 
 _OWNED = (
@@ -19,17 +20,23 @@ _OWNED = (
 _MANAGED = {labels.MANAGED_BY: labels.MANAGER}
 
 
-def register(registry: kopf.OperatorRegistry, queue: WorkQueue, dependents: Dependents) -> None:
+def register(
+    registry: kopf.OperatorRegistry, queue: WorkQueue, dependents: Dependents, kept: Kept
+) -> None:
     """Watches our kinds and what they own."""
 
     async def own(namespace: str | None, name: str, body: kopf.Body, **_: Any) -> None:
         key = Key(body["kind"], namespace or "", name)
+        kept.told(key, body["metadata"]["resourceVersion"])
         queue.add(key)
         for dependent in dependents.of(key):
+            kept.changed(dependent)
             queue.add(dependent)
 
     async def owned(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        queue.add(Key(labels[_KIND], namespace or "", labels[_NAME]))
+        key = Key(labels[_KIND], namespace or "", labels[_NAME])
+        kept.changed(key)
+        queue.add(key)
 
     group, version = API_VERSION.split("/")
     for cls in KINDS.values():
