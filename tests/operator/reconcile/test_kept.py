@@ -72,7 +72,7 @@ def read_again(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize(
-    "happens, stays",
+    ("happens", "stays"),
     [
         (lambda kept: None, True),
         (lambda kept: kept.changed(KEY), False),
