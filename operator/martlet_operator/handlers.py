@@ -55,6 +55,20 @@ def register(
         settings.watching.server_timeout = 300
         settings.watching.client_timeout = 330
         settings.scanning.disabled = False
+        settings.persistence.diffbase_storage = _NoDifferences()
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """For handlers of changes kopf copies each object at each event; we take events alone."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is kept on the objects."""
 
 
 _KIND, _NAME = labels.KIND, labels.NAME
