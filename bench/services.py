@@ -40,7 +40,8 @@ from cluster.trim import GATEWAY_API  # noqa: E402
 from martlet_operator.cluster.client import Client  # noqa: E402
 
 Object = dict[str, Any]
-NAMESPACE, OWN = "team", "martlet-system"
+OWN, GATEWAYS, EACH = "martlet-system", "gateways", 10
+"""Namespaces of the operator and of the Gateway; how many services a team has in its own."""
 IMAGES = ("RUNTIME", "VLLM_CPU", "VLLM_CUDA", "LMDEPLOY", "SGLANG")
 DIGEST = f"sha256:{'1' * 64}"
 OPERATOR_METRICS = "http://127.0.0.1:9090/metrics"
@@ -87,7 +88,7 @@ class Cost:
 
 async def measure(count: int, seconds: float) -> Cost:
     with ApiServer() as server:
-        install(server)
+        install(server, count)
         client, pages = await connected(server), Pages()
         runner = await pages.serve()
         world = World(client)
@@ -133,13 +134,13 @@ async def cost(
 
 async def going_back(client: Client, pages: Pages, world: World) -> float:
     """Of the first service, while all others run."""
-    item = await client.get("InferenceService", NAMESPACE, "s-0")
+    item = await client.get("InferenceService", team(0), "s-0")
     assert item is not None
     canary = item["status"]["canary"]["revision"]
     pages.failing.add(world.pods[f"{canary}-0"]["address"])
     begin = time.time()
     while True:
-        route = await client.get("HTTPRoute", NAMESPACE, "s-0")
+        route = await client.get("HTTPRoute", team(0), "s-0")
         assert route is not None
         refs = route["spec"]["rules"][0]["backendRefs"]
         if not any(ref["name"] == canary and ref.get("weight") for ref in refs):
@@ -147,7 +148,12 @@ async def going_back(client: Client, pages: Pages, world: World) -> float:
         await asyncio.sleep(0.2)
 
 
-def install(server: ApiServer) -> None:
+def team(number: int) -> str:
+    """The namespace of a service."""
+    return f"team-{number // EACH}"
+
+
+def install(server: ApiServer, count: int) -> None:
     kubectl = [str(from_environment().bin / "kubectl"), f"--kubeconfig={server.kubeconfig}"]
     gateway = modules([GATEWAY_API])[GATEWAY_API] / "config" / "crd" / "standard"
     for folder in (ROOT / "crds", gateway):
@@ -158,9 +164,12 @@ def install(server: ApiServer) -> None:
         )
     wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]
     subprocess.run([*kubectl, *wait], check=True, capture_output=True)
-    account = ["create", "serviceaccount", "default", "-n", NAMESPACE]
-    for words in (["create", "namespace", NAMESPACE], account, ["create", "namespace", OWN]):
-        subprocess.run([*kubectl, *words], check=True, capture_output=True)
+    teams = [team(number) for number in range(0, count, EACH)]
+    for name in (OWN, GATEWAYS, *teams):
+        subprocess.run([*kubectl, "create", "namespace", name], check=True, capture_output=True)
+    for name in teams:
+        account = ["create", "serviceaccount", "default", "-n", name]
+        subprocess.run([*kubectl, *account], check=True, capture_output=True)
 
 
 async def connected(server: ApiServer) -> Client:
@@ -189,16 +198,26 @@ def operator(server: ApiServer) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def make(client: Client, count: int) -> None:
-    """The Gateway, a model that is there already, and the services."""
+    """The Gateway, a model that is there already in each namespace, and the services."""
     gateway = {"gatewayClassName": "none", "listeners": [LISTENER]}
-    await client.create(resource("gateway.networking.k8s.io/v1", "Gateway", "models", gateway))
+    version = "gateway.networking.k8s.io/v1"
+    await client.create(resource(version, "Gateway", GATEWAYS, "models", gateway))
+    for number in range(count):
+        if number % EACH == 0:
+            await make_model(client, team(number))
+        about = (OUR_VERSION, "InferenceService", team(number), f"s-{number}")
+        await client.create(resource(*about, spec(number)))
+
+
+async def make_model(client: Client, namespace: str) -> None:
+    """By a FineTuneJob that says that it is done."""
     job = {
         "model": {"uri": "pvc://models/base"},
         "datasets": [{"uri": "pvc://data/train.jsonl"}],
         "output": {"uri": "pvc://models"},
         "suspend": True,
     }
-    await client.create(resource("martlet.dev/v1alpha1", "FineTuneJob", "tune", job))
+    await client.create(resource(OUR_VERSION, "FineTuneJob", namespace, "tune", job))
     artifact = {
         "uri": "pvc://models/tuned",
         "digest": DIGEST,
@@ -207,15 +226,13 @@ async def make(client: Client, count: int) -> None:
     }
     await client.request(
         "PATCH",
-        f"/apis/martlet.dev/v1alpha1/namespaces/{NAMESPACE}/finetunejobs/tune/status",
+        f"/apis/{OUR_VERSION}/namespaces/{namespace}/finetunejobs/tune/status",
         body={"status": {"artifact": artifact}},
         content_type="application/merge-patch+json",
     )
-    for number in range(count):
-        made = resource("martlet.dev/v1alpha1", "InferenceService", f"s-{number}", spec(number))
-        await client.create(made)
 
 
+OUR_VERSION = "martlet.dev/v1alpha1"
 LISTENER = {"name": "http", "port": 80, "protocol": "HTTP"}
 CANARY = {
     "steps": [{"weight": 10, "minDuration": "24h"}],
@@ -229,13 +246,14 @@ CANARY = {
 
 
 def spec(number: int) -> Object:
-    endpoint = {"gateway": {"name": "models"}, "hostnames": [f"s-{number}.example.com"]}
+    gateway = {"name": "models", "namespace": GATEWAYS}
+    endpoint = {"gateway": gateway, "hostnames": [f"s-{number}.example.com"]}
     source = {"from": {"kind": "FineTuneJob", "name": "tune"}}
     return {"model": source, "endpoint": endpoint, "canary": CANARY}
 
 
-def resource(version: str, kind: str, name: str, spec: Object) -> Object:
-    about = {"name": name, "namespace": NAMESPACE}
+def resource(version: str, kind: str, namespace: str, name: str, spec: Object) -> Object:
+    about = {"name": name, "namespace": namespace}
     return {"apiVersion": version, "kind": kind, "metadata": about, "spec": spec}
 
 
@@ -243,7 +261,7 @@ async def change(client: Client, count: int) -> None:
     """Another revision of each."""
     patch = {"spec": {"engine": {"maxModelLen": 4096}}}
     for number in range(count):
-        await client.merge("InferenceService", NAMESPACE, f"s-{number}", patch)
+        await client.merge("InferenceService", team(number), f"s-{number}", patch)
 
 
 def told(task: asyncio.Task[None]) -> None:
@@ -256,7 +274,7 @@ def told(task: asyncio.Task[None]) -> None:
 async def until(client: Client, count: int, reached: Any, word: str) -> None:
     end = time.monotonic() + SETTLE_SECONDS
     while True:
-        items = await client.list("InferenceService", NAMESPACE)
+        items = await client.list("InferenceService", None)
         there = sum(bool(reached(item.get("status") or {})) for item in items)
         if there == count:
             return

@@ -26,7 +26,7 @@ from cluster.api_server import ApiServerPlace, api_server_command, etcd_command
 from cluster.certificates import authority, service_account_keys
 
 LOOPBACK = IPv4Address("127.0.0.1")
-SERVICES = IPv4Network("198.18.32.0/22")
+SERVICES = IPv4Network("198.18.32.0/20")
 READY_SECONDS = 60.0
 
 

@@ -8,6 +8,7 @@ import kopf
 from martlet_api import API_VERSION, labels
 from martlet_api.kinds import KINDS
 from martlet_operator.reconcile.dependents import Dependents
+from martlet_operator.reconcile.kept import Kept
 from martlet_operator.reconcile.queue import Key, WorkQueue
 
 _OWNED = (
@@ -19,17 +20,23 @@ _OWNED = (
 _MANAGED = {labels.MANAGED_BY: labels.MANAGER}
 
 
-def register(registry: kopf.OperatorRegistry, queue: WorkQueue, dependents: Dependents) -> None:
+def register(
+    registry: kopf.OperatorRegistry, queue: WorkQueue, dependents: Dependents, kept: Kept
+) -> None:
     """Watches our kinds and what they own."""
 
     async def own(namespace: str | None, name: str, body: kopf.Body, **_: Any) -> None:
         key = Key(body["kind"], namespace or "", name)
+        kept.told(key, body["metadata"]["resourceVersion"])
         queue.add(key)
         for dependent in dependents.of(key):
+            kept.changed(dependent)
             queue.add(dependent)
 
     async def owned(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        queue.add(Key(labels[_KIND], namespace or "", labels[_NAME]))
+        key = Key(labels[_KIND], namespace or "", labels[_NAME])
+        kept.changed(key)
+        queue.add(key)
 
     group, version = API_VERSION.split("/")
     for cls in KINDS.values():
@@ -48,6 +55,20 @@ def register(registry: kopf.OperatorRegistry, queue: WorkQueue, dependents: Depe
         settings.watching.server_timeout = 300
         settings.watching.client_timeout = 330
         settings.scanning.disabled = False
+        settings.persistence.diffbase_storage = _NoDifferences()
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """For handlers of changes kopf copies each object at each event; we take events alone."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is kept on the objects."""
 
 
 _KIND, _NAME = labels.KIND, labels.NAME

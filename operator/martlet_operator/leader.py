@@ -8,6 +8,7 @@ from martlet_api.kinds import KINDS
 from martlet_operator import handlers
 from martlet_operator.cluster.client import Client
 from martlet_operator.reconcile.dependents import Dependents
+from martlet_operator.reconcile.kept import Kept
 from martlet_operator.reconcile.loop import Workers
 from martlet_operator.reconcile.queue import Key, WorkQueue
 from martlet_operator.reconcile.reconciler import Reconciler
@@ -19,10 +20,10 @@ async def work(
 ) -> None:
     """Runs until it is cancelled or a part of it dies: then the process ends, and the next one
     starts from what the API server says."""
-    dependents = Dependents()
+    dependents, kept = Dependents(), Kept()
     registry = kopf.OperatorRegistry()
-    handlers.register(registry, queue, dependents)
-    reconciler = Reconciler(client, settings, dependents)
+    handlers.register(registry, queue, dependents, kept)
+    reconciler = Reconciler(client, settings, dependents, kept)
     async with asyncio.TaskGroup() as group:
         group.create_task(_watch(registry, settings, stopped))
         group.create_task(Workers(queue, reconciler.reconcile, settings.workers).run())

@@ -22,24 +22,29 @@ class Applier:
 
     async def apply(self, desired: Object, live: Object | None) -> None:
         """Creates or corrects one object."""
-        stamped = stamp(desired)
         if live is None:
-            await self._client.apply(stamped)
+            await self._client.apply(stamp(desired))
+        elif self.is_in_place(desired, live):
+            return
         elif desired["kind"] in CREATED_ONCE:
             await self._suspend(desired, live)
-        elif not is_applied(stamped, live) and not self._is_settled(stamped, live):
-            answer = await self._client.apply(stamped)
-            self._remember(stamped, live, answer)
+        else:
+            stamped = stamp(desired)
+            self._remember(stamped, live, await self._client.apply(stamped))
+
+    def is_in_place(self, desired: Object, live: Object | None) -> bool:
+        """Whether nothing is to be written."""
+        if live is None:
+            return False
+        if desired["kind"] in CREATED_ONCE:
+            return _is_suspended_as_wanted(desired, live)
+        stamped = stamp(desired)
+        return is_applied(stamped, live) or self._is_settled(stamped, live)
 
     async def _suspend(self, desired: Object, live: Object) -> None:
         """The one field of a Job that follows the spec."""
-        if desired["kind"] != "Job" or is_finished(live):
-            return
-        wanted = desired["spec"]["suspend"]
-        if live["spec"].get("suspend", False) != wanted:
-            metadata = live["metadata"]
-            patch = {"spec": {"suspend": wanted}}
-            await self._client.merge("Job", metadata["namespace"], metadata["name"], patch)
+        metadata, patch = live["metadata"], {"spec": {"suspend": desired["spec"]["suspend"]}}
+        await self._client.merge("Job", metadata["namespace"], metadata["name"], patch)
 
     def _is_settled(self, stamped: Object, live: Object) -> bool:
         metadata = live["metadata"]
@@ -51,6 +56,13 @@ class Applier:
         if version == live["metadata"]["resourceVersion"]:
             mark = (stamped["metadata"]["annotations"][APPLIED], version)
             self._settled[live["metadata"]["uid"]] = mark
+
+
+def _is_suspended_as_wanted(desired: Object, live: Object) -> bool:
+    """So is whatever has nothing to suspend, or nothing left."""
+    if desired["kind"] != "Job" or is_finished(live):
+        return True
+    return bool(live["spec"].get("suspend", False) == desired["spec"]["suspend"])
 
 
 def is_finished(job: Object) -> bool:

@@ -1,7 +1,9 @@
 """The Gateway that a service names, and the routes of others beside its own."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +18,30 @@ _PERIOD_SECONDS = 10.0
 @dataclass(frozen=True)
 class Roads:
     """What is known of the way in. ``gateway`` is None where it does not exist, ``is_known`` False
-    where we may not ask. ``routes`` are all HTTPRoutes that we may see."""
+    where we may not ask. ``routes`` are those HTTPRoutes, of all that we may see, that have one of
+    the service's hostnames or keep sessions."""
 
     gateway: Object | None = None
     is_known: bool = False
     routes: list[Object] = field(default_factory=list)
+
+
+class _Routes:
+    """Found by their hostnames: hundreds of services ask every few seconds."""
+
+    def __init__(self, routes: Iterable[Object]) -> None:
+        self._sticky: list[Object] = []
+        self._by_host: dict[str, list[Object]] = defaultdict(list)
+        for item in routes:
+            if any("sessionPersistence" in rule for rule in item["spec"].get("rules", [])):
+                self._sticky.append(item)
+                continue
+            for host in item["spec"].get("hostnames", []):
+                self._by_host[host].append(item)
+
+    def about(self, hostnames: list[str]) -> list[Object]:
+        """A route with two of the hostnames comes twice."""
+        return [*self._sticky, *(item for h in hostnames for item in self._by_host.get(h, []))]
 
 
 class Routing:
@@ -30,6 +51,7 @@ class Routing:
     def __init__(self, period: float = _PERIOD_SECONDS) -> None:
         self._period = period
         self._known: dict[str, tuple[float, Any]] = {}
+        self._asking: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def look(self, client: Client, resource: Object) -> Roads:
         """Of an InferenceService with an endpoint; nothing is known of others."""
@@ -46,18 +68,21 @@ class Routing:
             except Refused:
                 return None, False
 
-        async def routes() -> list[Object]:
+        async def routes() -> _Routes:
             try:
-                return await client.list("HTTPRoute", None)
+                return _Routes(await client.list("HTTPRoute", None))
             except Refused:
-                return await client.list("HTTPRoute", own)
+                return _Routes(await client.list("HTTPRoute", own))
 
         found, known = await self._once(f"Gateway {namespace}/{name}", gateway)
-        return Roads(found, known, await self._once(f"HTTPRoutes for {own}", routes))
+        others: _Routes = await self._once(f"HTTPRoutes for {own}", routes)
+        return Roads(found, known, others.about(endpoint.get("hostnames") or []))
 
     async def _once(self, question: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        asked, answer = self._known.get(question, (-self._period, None))
-        if time.monotonic() - asked >= self._period:
-            answer = await ask()
-            self._known[question] = (time.monotonic(), answer)
-        return answer
+        """Who comes while it is asked waits for that answer."""
+        async with self._asking[question]:
+            asked, answer = self._known.get(question, (-self._period, None))
+            if time.monotonic() - asked >= self._period:
+                answer = await ask()
+                self._known[question] = (time.monotonic(), answer)
+            return answer

@@ -17,7 +17,6 @@ from martlet_operator.naming import owner_selector
 from martlet_operator.pods.states import is_running
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
-from martlet_operator.reconcile.watching import Watch
 
 Object = dict[str, Any]
 
@@ -41,9 +40,8 @@ async def gather(
     accelerators: Accelerators,
     room: Room,
     routing: Routing,
-    watch: Watch,
 ) -> Snapshot:
-    """The snapshot of one resource. Reads happen side by side."""
+    """The snapshot of one resource, but for what is watched. Reads happen side by side."""
     selector = owner_selector(key.kind, key.name)
     kinds = (*_OWNED_KINDS[key.kind], "Pod")
     lists = await asyncio.gather(*(client.list(kind, key.namespace, selector) for kind in kinds))
@@ -59,7 +57,6 @@ async def gather(
     )
     free = await room.free_pods(client, resource)
     roads = await routing.look(client, resource)
-    watched = await watch.look(key, resource, pods)
     return Snapshot(
         resource,
         references,
@@ -71,8 +68,7 @@ async def gather(
         cache_of(claims),
         peers,
         free,
-        watched,
-        roads,
+        roads=roads,
     )
 
 

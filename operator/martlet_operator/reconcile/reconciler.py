@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,6 @@ from martlet_operator import metrics
 from martlet_operator.batch.run import with_ready
 from martlet_operator.cluster import events
 from martlet_operator.cluster.accelerators import Accelerators
-from martlet_operator.cluster.apply import Applier
 from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.room import Room
 from martlet_operator.cluster.routing import Routing
@@ -22,12 +22,14 @@ from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
 from martlet_operator.inputs.references import references_of
 from martlet_operator.pods.cache_use import CacheCount
 from martlet_operator.reconcile import kinds
-from martlet_operator.reconcile.decision import Decision, pruned
+from martlet_operator.reconcile.decision import Decision
 from martlet_operator.reconcile.dependents import Dependents
 from martlet_operator.reconcile.gather import gather
+from martlet_operator.reconcile.kept import Kept
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.snapshot import Snapshot
 from martlet_operator.reconcile.watching import Watch
+from martlet_operator.reconcile.writing import Writer
 from martlet_operator.rollout_metrics import RolloutMetrics
 from martlet_operator.settings import Settings
 
@@ -44,9 +46,12 @@ _REFUSED_AGAIN_SECONDS = 30.0
 class Reconciler:
     """Holds what is remembered for speed alone; a new one comes to the same results."""
 
-    def __init__(self, client: Client, settings: Settings, dependents: Dependents) -> None:
-        self._client, self._settings, self._dependents = client, settings, dependents
-        self._applier = Applier(client)
+    def __init__(
+        self, client: Client, settings: Settings, dependents: Dependents, kept: Kept
+    ) -> None:
+        self._client, self._settings = client, settings
+        self._dependents, self._kept = dependents, kept
+        self._writer = Writer(client)
         self._phases, self._rollouts = metrics.PhaseCount(), RolloutMetrics()
         self._accelerators, self._room = Accelerators(), Room()
         self._routing = Routing()
@@ -73,35 +78,67 @@ class Reconciler:
         return again
 
     async def _reconcile(self, key: Key) -> float | None:
+        snapshot, decision = await self._settled(key)
+        if decision is None:
+            snapshot = await self._whole(key, snapshot)
+            if snapshot is None:
+                self._forget(key)
+                return None
+            decision = self._decide(key, snapshot)
+        assert snapshot is not None
+        return await self._carry_out(key, snapshot, decision)
+
+    async def _settled(self, key: Key) -> tuple[Snapshot | None, Decision | None]:
+        """By what is kept, as far as there is any, and if nothing but the status changes by it: no
+        object is written on the word of what was read before."""
+        kept = self._kept.recall(key)
+        if kept is None:
+            return None, None
+        snapshot = await self._again(key, kept)
+        decision = self._decide(key, snapshot)
+        return snapshot, decision if self._writer.is_done(snapshot, decision) else None
+
+    async def _whole(self, key: Key, before: Snapshot | None) -> Snapshot | None:
+        """All of it anew, but for pages that were read just now; None where it is gone."""
+        self._kept.begin(key)
         resource = await self._client.get(key.kind, key.namespace, key.name)
         if resource is None or "deletionTimestamp" in resource["metadata"]:
-            # What it owns has an owner reference: the garbage collector takes it.
-            self._dependents.forget(key)
-            self._watch.forget(key)
-            self._phases.set(*key, None)
-            if key.kind == "InferenceService":
-                self._rollouts.forget(key.namespace, key.name)
             return None
         self._dependents.names(key, references_of(resource))
         snapshot = await gather(
-            self._client,
-            key,
-            resource,
-            self._accelerators,
-            self._room,
-            self._routing,
-            self._watch,
+            self._client, key, resource, self._accelerators, self._room, self._routing
         )
+        self._kept.keep(key, snapshot)
+        if before and _arms(before.resource) == _arms(resource):
+            return replace(snapshot, watched=before.watched)
+        watched = await self._watch.look(key, resource, snapshot.pods)
+        return replace(snapshot, watched=watched)
+
+    async def _again(self, key: Key, kept: Snapshot) -> Snapshot:
+        """What was kept, with the pages and the way in as they are now."""
+        roads = await self._routing.look(self._client, kept.resource)
+        watched = await self._watch.look(key, kept.resource, kept.pods)
+        return replace(kept, watched=watched, roads=roads)
+
+    def _forget(self, key: Key) -> None:
+        """What it owns has an owner reference: the garbage collector takes it."""
+        self._dependents.forget(key)
+        self._watch.forget(key)
+        self._kept.forget(key)
+        self._phases.set(*key, None)
+        if key.kind == "InferenceService":
+            self._rollouts.forget(key.namespace, key.name)
+
+    async def _carry_out(self, key: Key, snapshot: Snapshot, decision: Decision) -> float | None:
         self._caches.note(snapshot.pods, snapshot.cache)
-        decision = self._decide(key, snapshot)
         try:
-            await self._write_objects(snapshot, decision)
+            await self._writer.write(snapshot, decision)
             status, again = decision.status, decision.again_after
         except (Refused, NotFound) as error:
             log.warning("%s %s/%s: %s", *key, error)
             status, again = _refused(snapshot, decision, error), _REFUSED_AGAIN_SECONDS
         # After the objects: an operator killed in between writes both again.
-        await self._write_status(snapshot, status)
+        await self._write_status(key, snapshot, status)
         self._phases.set(*key, status.phase)
         self._count_rollout(key, snapshot, status)
         return again
@@ -133,51 +170,14 @@ class Reconciler:
         everything = tuple(next(iter(o["metadata"]["labels"].items())) for o in snapshot.owned)
         return Decision(status, keep=everything)
 
-    async def _write_objects(self, snapshot: Snapshot, decision: Decision) -> None:
-        for desired in decision.desired:
-            live = snapshot.owned_object(desired["kind"], desired["metadata"]["name"])
-            if live is None:
-                await self._check_free(desired)
-            await self._apply(desired, live)
-        for name, count in decision.replicas.items():
-            await self._scale(snapshot.owned_object("Deployment", name), count)
-        for stale in pruned(decision, snapshot.owned):
-            await self._client.delete(stale)
-
-    async def _scale(self, live: Object | None, count: int) -> None:
-        if live is None or live["spec"].get("replicas") == count:
-            return
-        metadata = live["metadata"]
-        patch = {"spec": {"replicas": count}}
-        await self._client.merge("Deployment", metadata["namespace"], metadata["name"], patch)
-
-    async def _apply(self, desired: Object, live: Object | None) -> None:
-        try:
-            await self._applier.apply(desired, live)
-        except NotFound as error:
-            kind = f"{desired['kind']} ({desired['apiVersion']})"
-            text = f"{kind} cannot be made: {error.message}. Install it, or do without it."
-            raise NotFound(404, text) from error
-
-    async def _check_free(self, desired: Object) -> None:
-        """An object of that name that is somebody else's is left alone."""
-        metadata = desired["metadata"]
-        found = await self._client.get(desired["kind"], metadata["namespace"], metadata["name"])
-        if found and not _has_labels(found, metadata["labels"]):
-            raise NameTaken(
-                409,
-                f"{desired['kind']} {metadata['name']} exists already and is not Martlet's. "
-                "Remove it, or give this resource another name.",
-            )
-
-    async def _write_status(self, snapshot: Snapshot, status: Any) -> None:
+    async def _write_status(self, key: Key, snapshot: Snapshot, status: Any) -> None:
         """Once, if it changed; then an Event if Ready's reason did."""
         resource = snapshot.resource
         wanted = status.to_dict()
         if wanted == (resource.get("status") or {}):
             return
         metadata = resource["metadata"]
-        await self._client.apply_status(
+        written = await self._client.apply_status(
             {
                 "apiVersion": resource["apiVersion"],
                 "kind": resource["kind"],
@@ -185,6 +185,7 @@ class Reconciler:
                 "status": wanted,
             }
         )
+        self._kept.write(key, written)
         await self._tell(resource, status)
 
     async def _tell(self, resource: Object, status: Any) -> None:
@@ -204,6 +205,12 @@ class Reconciler:
             log.debug("this was told already within the second: %s", now.reason)
         except Refused as error:
             log.warning("Event about %s was refused: %s", resource["metadata"]["name"], error)
+
+
+def _arms(resource: Object) -> list[Any]:
+    """The revisions whose pages are read."""
+    status = resource.get("status") or {}
+    return [(status.get(arm) or {}).get("revision") for arm in ("stable", "canary")]
 
 
 def status_class(kind: str) -> Any:
@@ -237,8 +244,3 @@ def _refused(snapshot: Snapshot, decision: Decision, error: Refused | NotFound) 
 def _former(resource: Object, kind: ConditionType) -> Condition | None:
     found = (resource.get("status") or {}).get("conditions", [])
     return find(_CONDITIONS.validate_python(found), kind)
-
-
-def _has_labels(item: Object, labels: dict[str, str]) -> bool:
-    own = item["metadata"].get("labels", {})
-    return all(own.get(key) == value for key, value in labels.items())

@@ -1,6 +1,6 @@
 """All that a decision may look at."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from martlet_operator.cluster.routing import Roads
@@ -37,6 +37,11 @@ class Snapshot:
     free_pods: int | None = None
     watched: Watched = field(default_factory=Watched)
     roads: Roads = field(default_factory=Roads)
+
+    def of(self, resource: Object) -> "Snapshot":
+        """The same about the resource as it is now."""
+        me = (str(resource["kind"]), self.name)
+        return replace(self, resource=resource, references={**self.references, me: resource})
 
     @property
     def namespace(self) -> str:

@@ -1,5 +1,6 @@
 """What is asked of the API server about the way in, and how often."""
 
+import asyncio
 from typing import Any
 
 from fake_api import FakeClient
@@ -13,9 +14,14 @@ ENDPOINT = {"gateway": {"name": "gw", "namespace": "gateways"}, "hostnames": ["a
 SERVICE = resource("InferenceService", "chat", endpoint=ENDPOINT)
 
 
-def thing(kind: str, name: str, namespace: str) -> Object:
+def thing(kind: str, name: str, namespace: str, **spec: Any) -> Object:
     about = {"name": name, "namespace": namespace}
-    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": about}
+    version = "gateway.networking.k8s.io/v1"
+    return {"apiVersion": version, "kind": kind, "metadata": about, "spec": spec}
+
+
+def route(name: str, namespace: str, *hostnames: str, **rule: Any) -> Object:
+    return thing("HTTPRoute", name, namespace, hostnames=list(hostnames), rules=[rule])
 
 
 class Counting(FakeClient):
@@ -43,8 +49,8 @@ class Counting(FakeClient):
 def client(only: tuple[str, ...] = ()) -> Counting:
     made = Counting(only)
     made.put(thing("Gateway", "gw", "gateways"))
-    made.put(thing("HTTPRoute", "a", NAMESPACE))
-    made.put(thing("HTTPRoute", "b", "elsewhere"))
+    made.put(route("a", NAMESPACE, "a.example.com"))
+    made.put(route("b", "elsewhere", "b.example.com", "a.example.com"))
     return made
 
 
@@ -61,6 +67,20 @@ async def test_all_routes_and_the_gateway_are_seen() -> None:
 async def test_within_some_namespaces_alone_the_rest_is_not_known() -> None:
     roads = await Routing().look(client(only=(NAMESPACE,)), SERVICE)
     assert (roads.gateway, roads.is_known, names(roads)) == (None, False, ["a"])
+
+
+async def test_of_all_routes_those_count_that_have_its_hostname_or_keep_sessions() -> None:
+    asked = client()
+    asked.put(route("other", NAMESPACE, "other.example.com"))
+    asked.put(route("sticky", NAMESPACE, "other.example.com", sessionPersistence={}))
+    assert names(await Routing().look(asked, SERVICE)) == ["a", "b", "sticky"]
+
+
+async def test_who_comes_while_it_is_asked_waits_for_that_answer() -> None:
+    asked, routing = client(), Routing(period=60)
+    both = await asyncio.gather(*(routing.look(asked, SERVICE) for _ in range(2)))
+    assert both[0] == both[1]
+    assert len(asked.asked) == 2
 
 
 async def test_services_share_the_answers_for_a_while() -> None:

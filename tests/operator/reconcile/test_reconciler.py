@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY
 from martlet_api import labels
 from martlet_operator.errors import Conflict, Refused, Unavailable, error_for
 from martlet_operator.reconcile.dependents import Dependents
+from martlet_operator.reconcile.kept import Kept
 from martlet_operator.reconcile.queue import Key
 from martlet_operator.reconcile.reconciler import Reconciler
 
@@ -72,7 +73,7 @@ def keys_of(client: FakeClient) -> list[Key]:
 
 
 def new_reconciler(client: FakeClient) -> Reconciler:
-    return Reconciler(client, SETTINGS, Dependents())
+    return Reconciler(client, SETTINGS, Dependents(), Kept())
 
 
 async def settle(client: FakeClient, cluster: Cluster) -> int:
@@ -336,7 +337,7 @@ def test_a_deleted_resource_is_forgotten() -> None:
     client = FakeClient()
     client.put(ROAD[1])
     key, target = Key("EvalRun", NAMESPACE, "score"), Key("FineTuneJob", NAMESPACE, "tune")
-    reconciler = Reconciler(client, SETTINGS, dependents)
+    reconciler = Reconciler(client, SETTINGS, dependents, Kept())
     asyncio.run(reconciler.reconcile(key))
     assert dependents.of(target) == {key}
     client.remove(("evalruns", NAMESPACE, "score"))
@@ -361,7 +362,7 @@ def test_who_scores_a_service_is_looked_at_again_when_it_changes() -> None:
     dependents, client = Dependents(), FakeClient()
     client.put(resource("EvalRun", "live", model=None, service={"name": "serve"}))
     key = Key("EvalRun", NAMESPACE, "live")
-    asyncio.run(Reconciler(client, SETTINGS, dependents).reconcile(key))
+    asyncio.run(Reconciler(client, SETTINGS, dependents, Kept()).reconcile(key))
     assert dependents.of(Key("InferenceService", NAMESPACE, "serve")) == {key}
 
 
