@@ -73,8 +73,7 @@ class Client:
             raise Unavailable(0, f"no answer from the API server: {error!r}") from error
         if response.status >= 300:
             raise error_for(response.status, _message(data))
-        parsed: Object = json.loads(data)
-        return parsed
+        return _without_managers(json.loads(data))
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """The object, or None where it does not exist."""
@@ -147,6 +146,13 @@ class Client:
             await self.request("DELETE", _path(live), body=options)
         except NotFound:
             return
+
+
+def _without_managers(answer: Object) -> Object:
+    """Who manages which field is no concern of ours, and half of what a small object is."""
+    for item in (answer, *(answer.get("items") or [])):
+        item.get("metadata", {}).pop("managedFields", None)
+    return answer
 
 
 def _path(item: Object) -> str:

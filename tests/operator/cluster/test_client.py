@@ -1,4 +1,6 @@
-"""What the client counts."""
+"""What the client counts, and what it leaves of an answer."""
+
+import json
 
 import pytest
 from prometheus_client import REGISTRY
@@ -31,3 +33,30 @@ async def test_writes_are_counted_by_kind_and_readings_are_not() -> None:
         before[0] + 2,
         before[1],
     )
+
+
+class Answer:
+    status = 200
+
+    def __init__(self, body: object) -> None:
+        self.body = body
+
+    async def read(self) -> bytes:
+        return json.dumps(self.body).encode()
+
+
+class Telling(Api):
+    def __init__(self, body: object) -> None:
+        self.body = body
+
+    async def call_api(self, *_: object, **__: object) -> Answer:  # type: ignore[override]
+        return Answer(self.body)
+
+
+async def test_who_manages_which_field_is_not_kept() -> None:
+    managed = {"metadata": {"name": "a", "managedFields": [{"manager": "b"}]}}
+    plain = {"metadata": {"name": "a"}}
+    found = await Client(Telling(managed)).get("Pod", "c", "a")
+    (listed,) = await Client(Telling({"items": [managed]})).list("Pod", "c")
+    assert found == plain
+    assert listed == {**plain, "kind": "Pod", "apiVersion": "v1"}
