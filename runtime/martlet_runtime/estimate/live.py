@@ -12,10 +12,11 @@ _ROUNDED = 512
 
 
 class Live:
-    """``now`` and ``peak`` in bytes. A storage counts once, however many tensors look at it."""
+    """``now`` and ``peak`` in bytes, and ``peaks`` by the part of a step (``enter``). A storage
+    counts once, however many tensors look at it."""
 
     def __init__(self) -> None:
-        self.now = self.peak = 0
+        self.now, self.peaks, self._part = 0, {"": 0}, ""
         self._sizes: dict[int, int] = {}
 
     def add(self, value: Any) -> None:
@@ -25,8 +26,17 @@ class Live:
                 self._add(tensor.untyped_storage())
 
     def begin(self) -> None:
-        """Forgets the peak so far."""
-        self.peak = self.now
+        """Forgets the peaks so far."""
+        self.peaks = {self._part: self.now}
+
+    def enter(self, part: str) -> None:
+        """What follows belongs to another part of the step."""
+        self._part = part
+        self._note()
+
+    @property
+    def peak(self) -> int:
+        return max(self.peaks.values())
 
     def _add(self, storage: Any) -> None:
         key = storage._cdata
@@ -35,8 +45,11 @@ class Live:
         size = -(-storage.nbytes() // _ROUNDED) * _ROUNDED
         self._sizes[key] = size
         self.now += size
-        self.peak = max(self.peak, self.now)
+        self._note()
         weakref.finalize(storage, self._drop, key)
+
+    def _note(self) -> None:
+        self.peaks[self._part] = max(self.peaks.get(self._part, 0), self.now)
 
     def _drop(self, key: int) -> None:
         self.now -= self._sizes.pop(key)

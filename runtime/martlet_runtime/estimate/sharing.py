@@ -31,10 +31,15 @@ class Units:
     number_bytes: int
 
 
+def layers_of(model: Any) -> Any:
+    """The list of modules that most of the weights are in."""
+    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
+    return max(lists, key=lambda found: _bytes(found.parameters()))
+
+
 def units_of(model: Any) -> Units:
     """Of a model whose weights are all there, or pretended."""
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    layers = max(lists, key=lambda found: _bytes(found.parameters()))
+    layers = layers_of(model)
     end = model.get_output_embeddings()
     ends = list(end.parameters()) if end is not None else []
     weights = list(model.parameters())
@@ -50,8 +55,17 @@ def units_of(model: Any) -> Units:
     )
 
 
-def shared(alone: Memory, setting: Setting, processes: int, units: Units) -> Memory:
-    """Of the process that holds most."""
+@dataclass(frozen=True)
+class Parts:
+    """Activations, in bytes, at the peaks of a step's two parts: until the gradients reach the last
+    layer, and from there on."""
+
+    ends: int
+    layers: int
+
+
+def shared(alone: Memory, setting: Setting, processes: int, units: Units, parts: Parts) -> Memory:
+    """Of the process that holds most; ``parts`` are those of ``alone``."""
     if processes == 1:
         return alone
     strategy = setting.strategy
@@ -59,11 +73,9 @@ def shared(alone: Memory, setting: Setting, processes: int, units: Units) -> Mem
         # Gradients are gathered in buckets beside them.
         return replace(alone, gradients=2 * alone.gradients)
     part = _divided(alone, processes, weights=strategy != "ZeRO2")
-    gathered = units.end_learning + 2 * units.layer_learning
     if strategy == "FSDP":
-        # Without checkpointing most is there while the end's gradients are being scattered.
-        gathered += 0 if setting.gradient_checkpointing else units.end_learning
-        return replace(part, activations=part.activations + units.end + units.layer + gathered)
+        return replace(part, activations=_with_gathered(units, parts))
+    gathered = units.end_learning + 2 * units.layer_learning
     master = _MASTER_BYTES * units.learning_numbers // processes
     part = replace(part, optimizer=part.optimizer + master)
     if strategy == "ZeRO3":
@@ -74,6 +86,16 @@ def shared(alone: Memory, setting: Setting, processes: int, units: Units) -> Mem
         return replace(part, activations=part.activations + live + gathered)
     beside = units.end_learning + units.layer_learning
     return replace(part, gradients=part.gradients + beside)
+
+
+def _with_gathered(units: Units, parts: Parts) -> int:
+    """Activations with what FSDP gathers. Of the first part, the end and the layer before it, whose
+    weights are kept from forward to backward. Of the second, the layer with the one that is
+    gathered ahead, and gradients until they are scattered: two layers', or the end's with one, or
+    those of the end and the copy that is being scattered."""
+    layer, learning, end = units.layer, units.layer_learning, units.end_learning
+    layers = max(2 * layer + 2 * learning, 2 * layer + end + learning, layer + 2 * end)
+    return max(parts.ends + units.end + layer, parts.layers + layers)
 
 
 def _divided(alone: Memory, processes: int, *, weights: bool) -> Memory:
