@@ -13,7 +13,7 @@ from pathlib import Path
 
 from demo import gateway, road, story
 from demo.kube import Kube, Object, repository
-from rollouts import models, picture, service, summary
+from rollouts import models, picture, said, service, summary
 from rollouts.going_back import GoingBack, going_back
 from rollouts.load import Load, Plan, Record, Records
 from rollouts.models import Question
@@ -169,6 +169,7 @@ def run(ground: Ground, wanted: Try) -> Course:
             records = load.stop() if load else Records()
             course = Course(wanted.candidate.name, end, ground.get(), records, watcher.timeline)
             _write(wanted.name, course)
+            _tell_of_lost(ground, course)
     if end == "Promoted":
         ground.took_over()
     return course
@@ -211,6 +212,12 @@ def _write(name: str, course: Course) -> None:
     (folder / f"{name}.json").write_text(json.dumps(_as_json(course), indent=1) + "\n")
     back = [f"went back in {course.going_back}"] if course.going_back else []
     print("\n".join([f"{name}: {course.end}: {said}", *summary.lines(course.summary), *back]))
+
+
+def _tell_of_lost(ground: Ground, course: Course) -> None:
+    """What was written when requests were lost for which the candidate is not to blame."""
+    if lost := course.lost_without(course.name):
+        print("\n".join(said.about(ground.kube, ground.namespace, lost)))
 
 
 def _as_json(course: Course) -> Object:

@@ -15,14 +15,14 @@ from martlet_runtime.estimate import nf4
 from martlet_runtime.estimate.live import Live
 from martlet_runtime.estimate.memory import Memory, Setting
 from martlet_runtime.estimate.pretended import Pretended, shapes_alone
-from martlet_runtime.estimate.sharing import Parts, Units, layers_of, shared, units_of
+from martlet_runtime.estimate.sharing import Units, shared, units_of
+from martlet_runtime.estimate.step import Step, Watch
 from martlet_runtime.train.methods import METHODS
 from martlet_runtime.train.methods.prompts import COMPLETION
 from martlet_runtime.train.task import Task
 from martlet_runtime.train.tuners import TUNERS, Target
 
 _STEPS = 10
-_ENDS, _LAYERS = "ends", "layers"
 _ANY_REWARD = Reward(type="Length", target_length=1)
 """No endpoint is asked while nobody trains."""
 
@@ -34,13 +34,13 @@ class Rehearsed:
 
     alone: Memory
     units: Units | None
-    parts: Parts
+    step: Step
 
     def by(self, setting: Setting, processes: int) -> Memory:
         """What the process that holds most would hold by a setting's strategy."""
         if self.units is None:
             return self.alone
-        return shared(self.alone, setting, processes, self.units, self.parts)
+        return shared(self.alone, setting, processes, self.units, self.step)
 
 
 def rehearse(
@@ -62,13 +62,13 @@ def rehearse(
     for model in _models(trainer):
         mode.take(model)
     with mode:
-        _tell_parts(trainer.model, live)
+        watch = Watch(trainer.model, live)
         found = _with_reference(measured(trainer, live, plan), plan)
     found = _while_answering(found, trainer, plan, setting)
     if plan.tuner.type == "QLoRA":
         found = _quantized(found, trainer.model)
     units = units_of(trainer.model) if plan.processes > 1 else None
-    return Rehearsed(found, units, _parts(found, live))
+    return Rehearsed(found, units, watch.step(found))
 
 
 def _trainer(
@@ -111,26 +111,6 @@ def measured(trainer: Any, live: Live, plan: EstimatePlan) -> Memory:
     adapter = learnt if plan.tuner.type != "Full" else 0
     rest = max(0, live.peak - weights - gradients - optimizer)
     return Memory(weights - adapter, adapter, gradients, optimizer, rest)
-
-
-def _tell_parts(model: Any, live: Live) -> None:
-    """A step's first part goes from the model's inputs to the gradients of the last layer's
-    outputs."""
-
-    def watch(_: Any, given: Any, out: Any) -> None:
-        hidden = out[0] if isinstance(out, tuple) else out
-        if hidden.requires_grad:
-            hidden.register_hook(lambda _: live.enter(_LAYERS))
-
-    model.register_forward_pre_hook(lambda *_: live.enter(_ENDS))
-    layers_of(model)[-1].register_forward_hook(watch)
-
-
-def _parts(found: Memory, live: Live) -> Parts:
-    """Of the activations at the peak, what was there at the peak of each part."""
-    below = {part: live.peak - peak for part, peak in live.peaks.items()}
-    ends, layers = (below.get(part, live.peak) for part in (_ENDS, _LAYERS))
-    return Parts(max(0, found.activations - ends), max(0, found.activations - layers))
 
 
 def _pass(trainer: Any) -> None:

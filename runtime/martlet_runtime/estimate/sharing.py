@@ -8,9 +8,9 @@ embedding with the last norm). Compared with two real processes by ``bench/strat
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
+from martlet_runtime.estimate.layers import layers_of
 from martlet_runtime.estimate.memory import Memory, Setting
+from martlet_runtime.estimate.step import Step
 
 _LIVE_NUMBERS = 1_000_000_000
 """DeepSpeed's stage3_max_live_parameters: so many stay gathered before any is given back."""
@@ -31,12 +31,6 @@ class Units:
     number_bytes: int
 
 
-def layers_of(model: Any) -> Any:
-    """The list of modules that most of the weights are in."""
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    return max(lists, key=lambda found: _bytes(found.parameters()))
-
-
 def units_of(model: Any) -> Units:
     """Of a model whose weights are all there, or pretended."""
     layers = layers_of(model)
@@ -55,47 +49,44 @@ def units_of(model: Any) -> Units:
     )
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Activations, in bytes, at the peaks of a step's two parts: until the gradients reach the last
-    layer, and from there on."""
-
-    ends: int
-    layers: int
-
-
-def shared(alone: Memory, setting: Setting, processes: int, units: Units, parts: Parts) -> Memory:
-    """Of the process that holds most; ``parts`` are those of ``alone``."""
+def shared(alone: Memory, setting: Setting, processes: int, units: Units, step: Step) -> Memory:
+    """Of the process that holds most; ``step`` is one of ``alone``."""
     if processes == 1:
         return alone
-    strategy = setting.strategy
-    if strategy == "DDP":
+    if setting.strategy == "DDP":
         # Gradients are gathered in buckets beside them.
         return replace(alone, gradients=2 * alone.gradients)
-    part = _divided(alone, processes, weights=strategy != "ZeRO2")
-    if strategy == "FSDP":
-        return replace(part, activations=_with_gathered(units, parts))
-    gathered = units.end_learning + 2 * units.layer_learning
+    part = _divided(alone, processes, weights=setting.strategy != "ZeRO2")
+    if setting.strategy == "FSDP":
+        return replace(part, activations=_by_fsdp(units, step))
     master = _MASTER_BYTES * units.learning_numbers // processes
-    part = replace(part, optimizer=part.optimizer + master)
-    if strategy == "ZeRO3":
-        live = min(units.numbers, _LIVE_NUMBERS) * units.number_bytes
-        if setting.gradient_checkpointing and units.learning_numbers < units.numbers:
-            # As measured: frozen weights are gathered anew before the former are given back.
-            live *= 2
-        return replace(part, activations=part.activations + live + gathered)
-    beside = units.end_learning + units.layer_learning
-    return replace(part, gradients=part.gradients + beside)
+    activations = (_by_zero2 if setting.strategy == "ZeRO2" else _by_zero3)(units, step)
+    return replace(part, optimizer=part.optimizer + master, activations=activations)
 
 
-def _with_gathered(units: Units, parts: Parts) -> int:
-    """Activations with what FSDP gathers. Of the first part, the end and the layer before it, whose
+def _by_fsdp(units: Units, step: Step) -> int:
+    """Activations with what is gathered. Of the first part, the end and the layer before it, whose
     weights are kept from forward to backward. Of the second, the layer with the one that is
     gathered ahead, and gradients until they are scattered: two layers', or the end's with one, or
     those of the end and the copy that is being scattered."""
     layer, learning, end = units.layer, units.layer_learning, units.end_learning
     layers = max(2 * layer + 2 * learning, 2 * layer + end + learning, layer + 2 * end)
-    return max(parts.ends + units.end + layer, parts.layers + layers)
+    return max(step.ends + units.end + layer, step.layers + layers)
+
+
+def _by_zero2(units: Units, step: Step) -> int:
+    """Activations with the gradients that are not scattered yet."""
+    return max(step.ends, step.layers + units.end_learning + units.layer_learning)
+
+
+def _by_zero3(units: Units, step: Step) -> int:
+    """Activations with what is gathered. DeepSpeed keeps weights gathered in whose use it foresees;
+    it foresees nothing where the model runs more than once, since each run is a step to it
+    (PartitionedParameterCoordinator.reset_step)."""
+    kept = min(units.numbers, _LIVE_NUMBERS) * units.number_bytes
+    end, layer = (units.end, units.layer) if step.runs > 1 else (kept, kept)
+    gradients = units.end_learning + 2 * units.layer_learning
+    return max(step.ends + end, step.layers + layer + gradients)
 
 
 def _divided(alone: Memory, processes: int, *, weights: bool) -> Memory:

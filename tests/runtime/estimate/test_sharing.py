@@ -12,7 +12,8 @@ pytest.importorskip("torch")
 
 from martlet_api.training import Strategy
 from martlet_runtime.estimate.memory import Memory, Setting
-from martlet_runtime.estimate.sharing import Parts, Units, shared
+from martlet_runtime.estimate.sharing import Units, shared
+from martlet_runtime.estimate.step import Step
 
 pytestmark = pytest.mark.torch
 
@@ -21,7 +22,7 @@ UNITS = Units(
     layer=100, layer_learning=4, end=50, end_learning=0,
     numbers=260, learning_numbers=10, number_bytes=4,
 )  # fmt: skip
-PARTS = Parts(ends=500, layers=200)
+STEP = Step(ends=500, layers=200)
 
 
 @pytest.mark.parametrize(
@@ -29,38 +30,42 @@ PARTS = Parts(ends=500, layers=200)
     [
         ("DDP", Memory(1000, 40, 80, 80, 500)),
         ("FSDP", Memory(500, 20, 20, 40, 500 + 50 + 100)),
-        ("ZeRO2", Memory(1000, 40, 20 + 4, 40 + 20, 500)),
-        ("ZeRO3", Memory(500, 20, 20, 40 + 20, 500 + 1040 + 8)),
+        ("ZeRO2", Memory(1000, 40, 20, 40 + 20, 500)),
+        ("ZeRO3", Memory(500, 20, 20, 40 + 20, 500 + 1040)),
     ],
 )
 def test_two_processes(strategy: Strategy, held: Memory) -> None:
     setting = Setting(1, False, strategy)
-    assert shared(ALONE, setting, 2, UNITS, PARTS) == held
-    assert shared(ALONE, setting, 1, UNITS, PARTS) == ALONE
+    assert shared(ALONE, setting, 2, UNITS, STEP) == held
+    assert shared(ALONE, setting, 1, UNITS, STEP) == ALONE
 
 
 @pytest.mark.parametrize(
-    ("parts", "learning", "end", "held"),
+    ("strategy", "step", "learning", "end", "held"),
     [
-        (Parts(500, 200), 4, 0, 500 + 50 + 100),
-        (Parts(500, 490), 4, 0, 490 + 2 * 100 + 2 * 4),
-        (Parts(500, 490), 100, 50, 490 + 2 * 100 + 2 * 100),
-        (Parts(500, 490), 10, 150, 490 + 100 + 2 * 150),
-        (Parts(500, 490), 40, 70, 490 + 2 * 100 + 70 + 40),
+        ("FSDP", Step(500, 200), 4, 0, 500 + 50 + 100),
+        ("FSDP", Step(500, 490), 4, 0, 490 + 2 * 100 + 2 * 4),
+        ("FSDP", Step(500, 490), 100, 50, 490 + 2 * 100 + 2 * 100),
+        ("FSDP", Step(500, 490), 10, 150, 490 + 100 + 2 * 150),
+        ("FSDP", Step(500, 490), 40, 70, 490 + 2 * 100 + 70 + 40),
+        ("ZeRO2", Step(500, 200), 100, 50, 500),
+        ("ZeRO2", Step(500, 490), 100, 50, 490 + 50 + 100),
+        ("ZeRO3", Step(500, 490), 100, 50, 490 + 1040 + 50 + 2 * 100),
+        ("ZeRO3", Step(500, 200, runs=2), 4, 0, 500 + 50),
+        ("ZeRO3", Step(500, 490, runs=2), 100, 50, 490 + 100 + 50 + 2 * 100),
     ],
 )
-def test_of_what_fsdp_gathers_the_fuller_part_of_a_step_counts(
-    parts: Parts, learning: int, end: int, held: int
+def test_of_what_is_gathered_the_fuller_part_of_a_step_counts(
+    strategy: Strategy, step: Step, learning: int, end: int, held: int
 ) -> None:
     units = replace(UNITS, layer_learning=learning, end_learning=end)
-    found = shared(ALONE, Setting(1, False, "FSDP"), 2, units, parts)
-    assert found.activations == held
+    assert shared(ALONE, Setting(1, False, strategy), 2, units, step).activations == held
 
 
 @given(st.sampled_from(["FSDP", "ZeRO2", "ZeRO3"]), st.integers(2, 64))
 def test_more_processes_never_hold_more_each(strategy: Strategy, processes: int) -> None:
     setting = Setting(1, True, strategy)
     fewer, more = (
-        shared(ALONE, setting, count, UNITS, PARTS) for count in (processes, 2 * processes)
+        shared(ALONE, setting, count, UNITS, STEP) for count in (processes, 2 * processes)
     )
     assert more.total <= fewer.total

@@ -1,0 +1,47 @@
+"""What gateway and engines wrote about a moment: kept beside a try that lost what it should not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from cluster import existing
+from cluster.settings import from_environment
+from demo.kube import Kube
+from rollouts.load import Record
+from rollouts.service import NAME
+
+_AROUND_SECONDS = 1.0
+_LINES = 60
+
+
+def about(kube: Kube, namespace: str, records: Iterable[Record]) -> list[str]:
+    """The last lines of each log that were written while one of the records was on its way."""
+    moments = [(record.started, record.started + record.took) for record in records]
+    found = []
+    for title, lines in {"gateway": _gateway(), **_pods(kube, namespace)}.items():
+        then = [line for line in lines if _is_near(line, moments)]
+        found += [f"{title}: {line}" for line in then[-_LINES:]]
+    return found
+
+
+def _gateway() -> list[str]:
+    """Of the cluster of our own alone."""
+    path = from_environment().logs / "traefik.log"
+    return path.read_text().splitlines() if path.exists() and not existing.wanted() else []
+
+
+def _pods(kube: Kube, namespace: str) -> dict[str, list[str]]:
+    words = ("logs", "-n", namespace, "--timestamps", "--all-containers", "--tail=-1")
+    pods = kube.list("pods", namespace, f"martlet.dev/name={NAME}")
+    names = [pod["metadata"]["name"] for pod in pods]
+    return {name: kube(*words, name).splitlines() for name in names}
+
+
+def _is_near(line: str, moments: list[tuple[float, float]]) -> bool:
+    """Both logs begin each line with its time."""
+    try:
+        at = datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
+    except ValueError:
+        return False
+    return any(begin - _AROUND_SECONDS <= at <= end + _AROUND_SECONDS for begin, end in moments)
