@@ -19,6 +19,10 @@ Object = dict[str, Any]
 CONTAINER = "engine"
 _START_LIMIT_SECONDS = 1800
 _PROBE_PERIOD = 2
+_IDLE_SECONDS = 3700
+"""A gateway keeps idle connections for its next requests, up to an hour (Envoy; Traefik 90 s). Each
+engine by itself closes them after 5 s: what is sent at that moment is lost, with 502 or midway.
+So it is the gateway that closes."""
 
 
 def engine_container(
@@ -48,7 +52,7 @@ def engine_container(
             images.pull_policy,
             list(dialect.command),
             mounted,
-            env=dialect.environment(launch),
+            env={**dialect.environment(launch), dialect.idle_variable: str(_IDLE_SECONDS)},
             resources=resources(pod),
         ),
         "args": [*dialect.arguments(launch), *(engine.args or [])],

@@ -63,6 +63,7 @@ class EngineDialect:
     flexible: its parser reads _ as -, and a name as ended by a dot.
     image: ours for a processor that ``versions`` has.
     command, arguments, environment: of the container.
+    idle_variable: says after how many seconds without a request it closes a connection.
     health_seconds: how long its /health may take to answer.
     measures: what its metrics page tells.
     """
@@ -74,6 +75,7 @@ class EngineDialect:
     command: tuple[str, ...]
     arguments: Callable[[Launch], list[str]]
     environment: Callable[[Launch], dict[str, str]]
+    idle_variable: str
     measures: Measures
     adapter_problem: str | None = None
     adapter_args: tuple[str, ...] = ()

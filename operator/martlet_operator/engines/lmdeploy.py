@@ -78,6 +78,7 @@ DIALECT = EngineDialect(
     command=("python3", "-m", "lmdeploy", "serve", "api_server"),
     arguments=arguments,
     environment=environment,
+    idle_variable="UVICORN_TIMEOUT_KEEP_ALIVE",
     measures=MEASURES,
     adapter_args=("--backend",),
 )

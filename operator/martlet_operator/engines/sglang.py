@@ -84,6 +84,7 @@ DIALECT = EngineDialect(
     command=("python3", "-m", "sglang.launch_server"),
     arguments=arguments,
     environment=environment,
+    idle_variable="SGLANG_TIMEOUT_KEEP_ALIVE",
     measures=MEASURES,
     # openai/serving_base.py: an adapter is asked for as BASE:ADAPTER. Under any other name, the
     # adapter's own among them, the base answers.

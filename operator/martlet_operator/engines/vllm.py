@@ -107,5 +107,6 @@ DIALECT = EngineDialect(
     command=("python3", "-m", "vllm.entrypoints.openai.api_server"),
     arguments=arguments,
     environment=environment,
+    idle_variable="VLLM_HTTP_TIMEOUT_KEEP_ALIVE",
     measures=MEASURES,
 )

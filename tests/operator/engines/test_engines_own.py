@@ -118,7 +118,7 @@ def test_the_recorded_page_is_the_engine_s(image: str) -> None:
     assert sorted(cut(own_page(image)).splitlines()) == sorted(page(name).splitlines())
 
 
-# The formats, as the engines' sources have them
+# What the engines' sources say
 
 
 def source(image: str, path: str) -> ast.Module:
@@ -136,6 +136,24 @@ def assigned(tree: ast.Module, name: str) -> Any:
             items = literal.keys if isinstance(literal, ast.Dict) else literal.elts
             return {item.value for item in items if isinstance(item, ast.Constant)}
     raise LookupError(name)
+
+
+SERVERS = {
+    "vLLM": "vllm/entrypoints/launchers/api_server/entry.py",
+    "LMDeploy": "lmdeploy/serve/openai/api_server.py",
+    "SGLang": "sglang/srt/entrypoints/http_server.py",
+}
+
+
+@every_image
+def test_how_long_a_connection_may_idle_is_read_from_its_variable(image: str) -> None:
+    engine, _ = ENGINES[image]
+    words = [
+        node for node in ast.walk(source(image, SERVERS[engine])) if isinstance(node, ast.keyword)
+    ]
+    told = [ast.dump(word.value) for word in words if word.arg == "timeout_keep_alive"]
+    assert told
+    assert all(DIALECTS[engine].idle_variable in value for value in told)
 
 
 @pytest.mark.parametrize("image", ["vllm-cpu", "vllm-cuda"])
