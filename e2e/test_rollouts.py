@@ -129,6 +129,15 @@ def test_a_slow_first_token_goes_back_by_its_guard(ground: Ground, image: str) -
 
 
 @pytest.mark.long
+def test_one_with_too_little_cpu_goes_back_by_its_guard(ground: Ground) -> None:
+    canary = {**CANARY, "guards": [ERRORS, FIRST_TOKEN]}
+    candidate = replace(ground.stable, name="throttled", cpu="300m")
+    course = scenario.run(ground, Try("throttled", candidate, canary, seconds=480))
+    check_gone_back(course, "throttled", "GuardFailed")
+    check_nothing_lost(course)
+
+
+@pytest.mark.long
 def test_a_spec_put_back_takes_the_canary_back(ground: Ground) -> None:
     stable = ground.stable
     before = ground.get()["status"].get("rejected")

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cluster import existing
 from cluster.settings import from_environment
+from cluster.shell import CommandError
 from demo.kube import Kube
 from rollouts.load import Record
 from rollouts.service import NAME
@@ -35,7 +36,16 @@ def _pods(kube: Kube, namespace: str) -> dict[str, list[str]]:
     words = ("logs", "-n", namespace, "--timestamps", "--all-containers", "--tail=-1")
     pods = kube.list("pods", namespace, f"martlet.dev/name={NAME}")
     names = [pod["metadata"]["name"] for pod in pods]
-    return {name: kube(*words, name).splitlines() for name in names}
+    return {name: _log(kube, *words, name) for name in names}
+
+
+def _log(kube: Kube, *words: str) -> list[str]:
+    """Empty for a pod that is gone by now."""
+    try:
+        return kube(*words).splitlines()
+    except CommandError as error:
+        print(error)
+        return []
 
 
 def _is_near(line: str, moments: list[tuple[float, float]]) -> bool:

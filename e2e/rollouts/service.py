@@ -25,6 +25,14 @@ class Version:
     model: str = models.BASE
     args: tuple[str, ...] = ()
     image: str | None = None
+    cpu: str | None = None
+    """At most so much of the processors."""
+
+    @property
+    def pod(self) -> Object:
+        limits = {"limits": {"cpu": self.cpu}} if self.cpu else None
+        told = {"image": self.image, "resources": limits}
+        return {key: value for key, value in told.items() if value}
 
 
 def manifest(
@@ -43,7 +51,7 @@ def manifest(
             "retry": version.name,
             "engine": {"type": "vLLM", "maxModelLen": 256, "args": [*marks, *version.args]},
             "replicas": 1,
-            **({"pod": {"image": version.image}} if version.image else {}),
+            "pod": version.pod,
             "endpoint": {
                 "gateway": {"name": "models", "namespace": "gateway-system"},
                 "hostnames": [HOST],

@@ -47,6 +47,9 @@ class Cluster:
     def get(self, *_: str) -> Object:
         return self.now
 
+    def list(self, *_: str) -> list[Object]:
+        return []
+
 
 class Watching:
     """In place of the watches: what the stand-in tells."""
