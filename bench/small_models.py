@@ -14,7 +14,7 @@ from martlet_api.contract import EstimatePlan, Input
 from martlet_api.training import Hyperparameters, Tuner
 from martlet_runtime.estimate.live import Counted, Live
 from martlet_runtime.estimate.memory import Memory, Setting
-from martlet_runtime.estimate.rehearsal import measured, task_of
+from martlet_runtime.estimate.rehearsal import measured, one_pass, stepped, task_of
 from martlet_runtime.paths import Paths
 from martlet_runtime.train.methods import METHODS
 from martlet_runtime.train.task import Task
@@ -95,4 +95,15 @@ def really(plan: EstimatePlan, setting: Setting, folder: Path) -> Memory:
         config = tuner.config(plan.tuner, target)
         trainer = method.trainer(replace(task, peft_config=config, teacher=teacher))
         with Counted(live):
-            return measured(trainer, live, plan)
+            return measured(trainer, live, plan, two_steps)
+
+
+def two_steps(trainer: Any, learning: list[Any]) -> int:
+    """Whole ones, as a training run has them; bytes of gradients."""
+    gradients = 0
+    for _ in range(2):
+        for _ in range(trainer.args.gradient_accumulation_steps):
+            one_pass(trainer)
+        gradients = stepped(trainer, learning)
+        trainer.model.zero_grad()
+    return gradients

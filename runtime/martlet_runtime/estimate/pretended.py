@@ -7,6 +7,7 @@ them. Where a trainer asks for the number in a FakeTensor, as for a metric, it i
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +20,8 @@ from torch.utils._pytree import tree_leaves
 from martlet_runtime.estimate.live import Live
 
 aten = torch.ops.aten
+_DEVICE = torch.ops.prim.device.default
+"""Two of three operations ask for it alone."""
 
 _LARGE = 1 << 22
 """Numbers in a tensor from which on it is pretended even if they are whole: attention masks."""
@@ -42,19 +45,28 @@ def shapes_alone() -> Iterator[None]:
         yield
 
 
+class _Shapes(FakeTensorMode):
+    @cached_property
+    def avoid_device_init(self) -> bool:
+        """Asked at each operation; torch looks for a driver each time."""
+        return super().avoid_device_init
+
+
 class Pretended(TorchDispatchMode):
     """While it is on, what is made is pretended; ``live`` counts it as if it were there."""
 
     def __init__(self, live: Live) -> None:
         super().__init__()
         self.live = live
-        self._fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self._fake = _Shapes(allow_non_fake_inputs=True)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        pretended = any(isinstance(leaf, FakeTensor) for leaf in tree_leaves((args, kwargs)))
+        if func is _DEVICE:
+            return args[0].device
+        pretended = FakeTensor in types
         if pretended and func is aten._local_scalar_dense.default:
             return _number(args[0])
         out = self._without(func, args, kwargs) if pretended else self._made(func, args, kwargs)

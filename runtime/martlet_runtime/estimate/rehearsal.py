@@ -1,6 +1,6 @@
 """Two steps of the real trainer, on a model that is pretended, to see what they hold at most."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,25 @@ def _trainer(
     return method.trainer(replace(task, peft_config=config, teacher=teacher))
 
 
-def measured(trainer: Any, live: Live, plan: EstimatePlan) -> Memory:
-    """Two steps of a trainer, by what is alive meanwhile."""
+def two_passes(trainer: Any, learning: list[Any]) -> int:
+    """Bytes of gradients. The second pass finds the optimizer's states and, where a step has
+    several, the gradients of one before: no later pass holds more."""
+    gradients = 0
+    for _ in range(2):
+        one_pass(trainer)
+        gradients = stepped(trainer, learning)
+        if trainer.args.gradient_accumulation_steps == 1:
+            trainer.model.zero_grad()
+    return gradients
+
+
+def measured(
+    trainer: Any,
+    live: Live,
+    plan: EstimatePlan,
+    train: Callable[[Any, list[Any]], int] = two_passes,
+) -> Memory:
+    """By what is alive while a trainer trains."""
     METHODS[plan.method].answered(trainer, plan.hyperparameters)
     models = _models(trainer)
     live.add([list(model.parameters()) + list(model.buffers()) for model in models])
@@ -99,26 +116,27 @@ def measured(trainer: Any, live: Live, plan: EstimatePlan) -> Memory:
     live.begin()
     trainer.create_optimizer_and_scheduler(_STEPS)
     _enable_checkpointing(trainer)
-    passes = min(2, trainer.args.gradient_accumulation_steps)
-    for _ in range(2):
-        for _ in range(passes):
-            _pass(trainer)
-        trainer.accelerator.clip_grad_norm_(learning, trainer.args.max_grad_norm)
-        gradients = _bytes(weights.grad for weights in learning if weights.grad is not None)
-        trainer.optimizer.step()
-        trainer.model.zero_grad()
+    gradients = train(trainer, learning)
     optimizer = _bytes(_states(trainer.optimizer))
     adapter = learnt if plan.tuner.type != "Full" else 0
     rest = max(0, live.peak - weights - gradients - optimizer)
     return Memory(weights - adapter, adapter, gradients, optimizer, rest)
 
 
-def _pass(trainer: Any) -> None:
+def one_pass(trainer: Any) -> None:
     trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
     batches = iter(trainer.get_train_dataloader())
     batch, counted = trainer.get_batch_samples(batches, 1, torch.device("cpu"))
     loss = trainer.training_step(trainer.model, batch[0], counted)
     del loss, batch
+
+
+def stepped(trainer: Any, learning: list[Any]) -> int:
+    """The optimizer's part of a step; returns the bytes of gradients."""
+    trainer.accelerator.clip_grad_norm_(learning, trainer.args.max_grad_norm)
+    gradients = _bytes(weights.grad for weights in learning if weights.grad is not None)
+    trainer.optimizer.step()
+    return gradients
 
 
 def task_of(
