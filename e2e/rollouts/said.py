@@ -1,11 +1,11 @@
-"""What gateway and engines wrote about a moment: kept beside a try that lost what it should not."""
+"""What gateway and engines wrote while a request was lost that no candidate is to blame for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 
-from cluster import existing
+from cluster import existing, processes
 from cluster.settings import from_environment
 from cluster.shell import CommandError
 from demo.kube import Kube
@@ -28,7 +28,7 @@ def about(kube: Kube, namespace: str, records: Iterable[Record]) -> list[str]:
 
 def _gateway() -> list[str]:
     """Of the cluster of our own alone."""
-    path = from_environment().logs / "traefik.log"
+    path = processes.log(from_environment(), "traefik")
     return path.read_text().splitlines() if path.exists() and not existing.wanted() else []
 
 

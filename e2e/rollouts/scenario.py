@@ -205,13 +205,13 @@ def _plan(ground: Ground, wanted: Try) -> Plan:
 
 def _write(name: str, course: Course) -> None:
     folder = output()
-    said = course.ready.get("message", "")
-    title = textwrap.shorten(f"{name}: {course.end or 'not over'}. {said}", _TITLE)
+    message = course.ready.get("message", "")
+    title = textwrap.shorten(f"{name}: {course.end or 'not over'}. {message}", _TITLE)
     drawing = picture.drawing(course.timeline, course.records)
     picture.save(drawing, title, folder / f"{name}.png")
     (folder / f"{name}.json").write_text(json.dumps(_as_json(course), indent=1) + "\n")
     back = [f"went back in {course.going_back}"] if course.going_back else []
-    print("\n".join([f"{name}: {course.end}: {said}", *summary.lines(course.summary), *back]))
+    print("\n".join([f"{name}: {course.end}: {message}", *summary.lines(course.summary), *back]))
 
 
 def _tell_of_lost(ground: Ground, course: Course) -> None:

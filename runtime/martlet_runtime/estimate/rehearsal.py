@@ -1,4 +1,4 @@
-"""Two steps of the real trainer, on a model that is pretended, to see what they hold at most."""
+"""Two passes of the real trainer, on a model that is pretended, to see what they hold at most."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -33,14 +33,13 @@ class Rehearsed:
     it; None where there is one process."""
 
     alone: Memory
-    units: Units | None
-    step: Step
+    sharing: tuple[Units, Step] | None
 
     def by(self, setting: Setting, processes: int) -> Memory:
         """What the process that holds most would hold by a setting's strategy."""
-        if self.units is None:
+        if self.sharing is None:
             return self.alone
-        return shared(self.alone, setting, processes, self.units, self.step)
+        return shared(self.alone, setting, processes, *self.sharing)
 
 
 def rehearse(
@@ -62,13 +61,12 @@ def rehearse(
     for model in _models(trainer):
         mode.take(model)
     with mode:
-        watch = Watch(trainer.model, live)
+        watch = Watch(trainer.model, live) if plan.processes > 1 else None
         found = _with_reference(measured(trainer, live, plan), plan)
     found = _while_answering(found, trainer, plan, setting)
     if plan.tuner.type == "QLoRA":
         found = _quantized(found, trainer.model)
-    units = units_of(trainer.model) if plan.processes > 1 else None
-    return Rehearsed(found, units, watch.step(found))
+    return Rehearsed(found, (units_of(trainer.model), watch.step(found)) if watch else None)
 
 
 def _trainer(
