@@ -36,6 +36,7 @@ def start(settings: Settings) -> None:
             # A changed route holds after a tenth of a second, not after two.
             "--providers.providersThrottleDuration=100ms",
             "--log.level=DEBUG",
+            "--log.noColor=true",
             "--global.checkNewVersion=false",
             "--global.sendAnonymousUsage=false",
         ],

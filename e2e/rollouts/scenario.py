@@ -108,7 +108,7 @@ class Course:
 
     def lost_without(self, name: str) -> list[Record]:
         """Requests lost while this version had none: another is to blame for them, or the change.
-        The second in which a weight changes counts for both sides."""
+        The seconds in which a weight changes count for both sides."""
         return [
             record
             for record in self.records.lost

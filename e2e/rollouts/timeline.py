@@ -29,8 +29,11 @@ waits for an answer in vain: "Too large resource version". The bound lets a watc
 
 _JOIN_SECONDS = 30.0
 _AGAIN_SECONDS = 0.5
-_SLACK_SECONDS = 1.0
-"""Between what the API server tells and what the gateway does."""
+_EARLY_SECONDS = 1.0
+"""What the API server tells may be heard of after the gateway goes by it."""
+_LATE_SECONDS = 3.0
+"""A gateway says that it took a route before it goes by it (1.1 s on a busy machine); so long may it
+take after a rollback was decided."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,11 @@ class Timeline:
         return sum(w for revision, w in route.weights.items() if self.name(revision) == name)
 
     def had_requests(self, name: str, begin: float, end: float) -> bool:
-        """Whether the revision had any weight at some time between, give or take a second."""
+        """Whether the revision had any weight at some time between, as the gateway goes by it."""
         points = self.weights_of(name)
         ends = [*(at for at, _ in points[1:]), end]
         return any(
-            weight > 0 and at - _SLACK_SECONDS <= end and begin <= until + _SLACK_SECONDS
+            weight > 0 and at - _EARLY_SECONDS <= end and begin <= until + _LATE_SECONDS
             for (at, weight), until in zip(points, ends, strict=False)
         )
 

@@ -82,10 +82,10 @@ def test_a_deployments_arguments_name_its_revision(args: list[str], names: dict[
         (9.5, 9.8, True),
         (5, 15, True),
         (12, 13, True),
-        (20.5, 21, True),
-        (22, 30, False),
+        (22.5, 23, True),
+        (23.5, 30, False),
     ],
-    ids=["before", "a second early", "across", "within", "a second late", "after"],
+    ids=["before", "a second early", "across", "within", "seconds late", "after"],
 )
 def test_a_revision_had_requests_while_the_gateway_had_a_weight_for_it(
     begin: float, end: float, found: bool
