@@ -18,7 +18,7 @@ from martlet_operator.cluster.client import Client
 from martlet_operator.cluster.room import Room
 from martlet_operator.cluster.routing import Routing
 from martlet_operator.conditions.fold import Ready, find
-from martlet_operator.errors import Conflict, NameTaken, NotFound, Refused
+from martlet_operator.errors import ApiError, Conflict, NameTaken, NotFound, Refused, Unavailable
 from martlet_operator.inputs.references import references_of
 from martlet_operator.pods.cache_use import CacheCount
 from martlet_operator.reconcile import kinds
@@ -41,6 +41,8 @@ _TOLD = (ConditionType.RESOLVED, ConditionType.ROUTED, ConditionType.READY)
 """Conditions of which a change is an Event."""
 _REFUSED_AGAIN_SECONDS = 30.0
 """What refused may be mended without an event that we see: a quota, a policy, another's object."""
+_FAILING_SECONDS = 60.0
+"""What the API server fails at for so long is told: a webhook is down, a range is full."""
 
 
 class Reconciler:
@@ -57,12 +59,13 @@ class Reconciler:
         self._routing = Routing()
         self._watch = Watch(settings.prometheus)
         self._caches = CacheCount(datetime.now(UTC))
+        self._failing_since: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Brings one resource forward; returns the seconds after which it must be seen again.
 
-        Raises the errors of ``martlet_operator.errors`` where the API server did not answer: the
-        loop tries again.
+        Raises the errors of ``martlet_operator.errors`` where the API server cannot answer: the
+        loop tries again. What it fails to write for a minute stands in the status.
         """
         started = time.monotonic()
         try:
@@ -126,6 +129,7 @@ class Reconciler:
         self._watch.forget(key)
         self._kept.forget(key)
         self._phases.set(*key, None)
+        self._failing_since.pop(key, None)
         if key.kind == "InferenceService":
             self._rollouts.forget(key.namespace, key.name)
 
@@ -134,7 +138,10 @@ class Reconciler:
         try:
             await self._writer.write(snapshot, decision)
             status, again = decision.status, decision.again_after
-        except (Refused, NotFound) as error:
+            self._failing_since.pop(key, None)
+        except (Refused, NotFound, Unavailable) as error:
+            if isinstance(error, Unavailable) and not self._fails_for_long(key):
+                raise
             log.warning("%s %s/%s: %s", *key, error)
             status, again = _refused(snapshot, decision, error), _REFUSED_AGAIN_SECONDS
         # After the objects: an operator killed in between writes both again.
@@ -142,6 +149,10 @@ class Reconciler:
         self._phases.set(*key, status.phase)
         self._count_rollout(key, snapshot, status)
         return again
+
+    def _fails_for_long(self, key: Key) -> bool:
+        now = time.monotonic()
+        return now - self._failing_since.setdefault(key, now) >= _FAILING_SECONDS
 
     def _count_rollout(self, key: Key, snapshot: Snapshot, status: Any) -> None:
         if key.kind != "InferenceService":
@@ -227,10 +238,11 @@ def _former_status(kind: str, resource: Object) -> Any:
         return status_class(kind)()
 
 
-def _refused(snapshot: Snapshot, decision: Decision, error: Refused | NotFound) -> Any:
+def _refused(snapshot: Snapshot, decision: Decision, error: ApiError) -> Any:
     """The status of what could not be written. Its transition time follows what was said last, not
     what would have been said."""
-    text = f"The API server refused what this needs: {error.message} It is tried again."
+    did = "fails at" if isinstance(error, Unavailable) else "refused"
+    text = f"The API server {did} what this needs: {error.message} It is tried again."
     reason = Reason.NAME_TAKEN if isinstance(error, NameTaken) else Reason.REFUSED_BY_API
     former = _former(snapshot.resource, ConditionType.READY)
     others = [c for c in decision.status.conditions or [] if c.type != ConditionType.READY]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from prometheus_client import REGISTRY
 
 from martlet_api import labels
 from martlet_operator.errors import Conflict, Refused, Unavailable, error_for
+from martlet_operator.reconcile import reconciler as module
 from martlet_operator.reconcile.dependents import Dependents
 from martlet_operator.reconcile.kept import Kept
 from martlet_operator.reconcile.queue import Key
@@ -291,6 +293,37 @@ def test_what_is_refused_is_tried_again_but_not_written_again() -> None:
     written = len(client.writes)
     asyncio.run(new_reconciler(client).reconcile(key))
     assert [w for w in client.writes[written:] if "finetunejobs" in w] == []
+
+
+def test_what_the_api_server_fails_at_for_a_minute_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    client, key = FakeClient(), Key("FineTuneJob", NAMESPACE, "tune")
+    client.put(ROAD[0])
+
+    def fail(at: str, what: str) -> None:
+        if at == "before" and "jobs" in what and "status" not in what:
+            raise error_for(500, "failed calling webhook.")
+
+    client.on_write = fail
+    ours = new_reconciler(client)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            asyncio.run(ours.reconcile(key))
+        clock[0] += 59
+    assert "status" not in client.one("FineTuneJob", "tune")
+    asyncio.run(ours.reconcile(key))
+    ready = ready_of(client, "FineTuneJob", "tune")
+    assert (ready["status"], ready["reason"]) == ("False", "RefusedByApi")
+    assert ready["message"].startswith("The API server fails at what this needs: failed calling")
+
+    client.on_write = lambda _at, _what: None
+    asyncio.run(ours.reconcile(key))
+    assert ready_of(client, "FineTuneJob", "tune")["reason"] == "Resolving"
+    asyncio.run(client.delete(client.find("Job")[0]))
+    client.on_write = fail
+    with pytest.raises(Unavailable):
+        asyncio.run(ours.reconcile(key))
 
 
 def test_a_kind_that_the_cluster_does_not_have_is_told() -> None:
