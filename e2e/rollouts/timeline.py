@@ -32,8 +32,8 @@ _AGAIN_SECONDS = 0.5
 _EARLY_SECONDS = 1.0
 """What the API server tells may be heard of after the gateway goes by it."""
 _LATE_SECONDS = 3.0
-"""A gateway says that it took a route before it goes by it (1.1 s on a busy machine); so long may it
-take after a rollback was decided."""
+"""A gateway says that it took a route before it goes by it (1.1 s on a busy machine); so long may
+it take after a rollback was decided."""
 
 
 @dataclass(frozen=True)
