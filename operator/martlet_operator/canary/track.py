@@ -91,7 +91,9 @@ def bet(track: Track, lines: Mapping[str, Line], seen: Mapping[str, Counts]) -> 
     for claim, line in lines.items():
         side = SIDES[claim]
         factors = betting.log_factors(line, side, seen[claim], expected)
-        tempered = [min(factor / phi, ceiling) for factor in factors]
+        accuses = side is betting.AT_MOST and line.slope > 0 and not track.edge
+        most = ceiling / (_surge(seen[claim], expected, phi) if accuses else 1.0)
+        tempered = [min(factor / phi, most) for factor in factors]
         later = betting.put_in(side, track.windows)
         stakes[claim] = betting.gathered(track.stakes[claim], side, tempered, later)
     return stakes
@@ -100,6 +102,19 @@ def bet(track: Track, lines: Mapping[str, Line], seen: Mapping[str, Counts]) -> 
 def _ceiling(phi: float, known: float) -> float:
     alone = max(0.0, 3 - 2 * phi) * min(1.0, known / _SHOWN)
     return _CEILING + (_HIGHER_CEILING - _CEILING) * alone
+
+
+def _surge(seen: Counts, expected: float, phi: float) -> float:
+    """By how much the stable revision's own errors are beyond what it has shown: a squared number
+    of deviations over ``phi``, 1 at least.
+
+    Then both arms are in an incident, and which of them is hit more is chance above all: gains
+    against the canary become less, and nothing else, so the evidence stays valid. Not for
+    latencies: the day's load moves them for hours, and what is expected of them follows slowly.
+    """
+    usual = seen.stable_requests * expected
+    beyond = max(0.0, seen.stable_events - usual - 1)
+    return max(1.0, beyond * beyond / (usual + 1) / phi)
 
 
 def _remembered(recent: tuple[float, float], seen: Counts) -> tuple[float, float]:
