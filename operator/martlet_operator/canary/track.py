@@ -91,8 +91,9 @@ def bet(track: Track, lines: Mapping[str, Line], seen: Mapping[str, Counts]) -> 
     for claim, line in lines.items():
         side = SIDES[claim]
         factors = betting.log_factors(line, side, seen[claim], expected)
-        accuses = side is betting.AT_MOST and line.slope > 0 and not track.edge
-        most = ceiling / (_surge(seen[claim], expected, phi) if accuses else 1.0)
+        most = ceiling
+        if side is betting.AT_MOST and line.slope > 0 and not track.edge:
+            most /= _surge(seen[claim], expected, phi)
         tempered = [min(factor / phi, most) for factor in factors]
         later = betting.put_in(side, track.windows)
         stakes[claim] = betting.gathered(track.stakes[claim], side, tempered, later)
