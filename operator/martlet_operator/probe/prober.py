@@ -44,7 +44,8 @@ class _Rollout:
     probe: Probe
     addresses: Addresses
     tallies: dict[str, Tally] = field(default_factory=dict)
-    problem: str | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    """By revision, why its last answer could not be scored."""
     task: asyncio.Task[None] | None = None
 
 
@@ -79,9 +80,9 @@ class Prober:
         return known.tallies if known else {}
 
     def problem(self, key: Key) -> str | None:
-        """Why the last answer could not be scored, if it could not."""
+        """Why the last answer of one of the revisions could not be scored, if it could not."""
         known = self._rollouts.get(key)
-        return known.problem if known else None
+        return next(iter(known.problems.values()), None) if known else None
 
     async def _run(self, rollout: _Rollout) -> None:
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
@@ -100,13 +101,15 @@ class Prober:
             async with self._slots:
                 right = await _answered_right(session, rollout, prompt, self._draw.choice(pods))
         except UnreachableError as error:
-            rollout.problem = str(error)
+            rollout.problems[revision] = str(error)
             return
-        rollout.problem = None if right is not None else "the judge said neither yes nor no"
-        if right is not None:
-            tally = rollout.tallies[revision]
-            tally.scored += 1
-            tally.wrong += not right
+        if right is None:
+            rollout.problems[revision] = "the judge said neither yes nor no"
+            return
+        rollout.problems.pop(revision, None)
+        tally = rollout.tallies[revision]
+        tally.scored += 1
+        tally.wrong += not right
 
 
 async def _answered_right(

@@ -74,9 +74,24 @@ async def test_an_error_is_a_wrong_answer_and_nobody_is_none(
         _at(monkeypatch, {"new": server.port, "old": 1})
         prober.keep(KEY, probe(), {"new": ["new"], "old": ["old"]})
         await until(lambda: scored(prober, "new") >= 3)
-        await until(lambda: prober.problem(KEY) is not None)
     assert prober.tallies(KEY)["new"].wrong == scored(prober, "new")
     assert scored(prober, "old") == 0
+
+
+async def test_who_cannot_be_asked_is_told_while_the_other_answers(
+    prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It answers after the other was found unreachable.
+    async with engine(answers("barn"), seconds=0.05) as (server, _):
+        ports = {"new": server.port, "old": 1}
+        _at(monkeypatch, ports)
+        prober.keep(KEY, probe(), {"new": ["new"], "old": ["old"]})
+        await until(lambda: prober.problem(KEY) is not None)
+        for more in range(2, 12):
+            await until(lambda more=more: scored(prober, "new") >= more)
+            assert prober.problem(KEY) is not None
+        ports["old"] = server.port
+        await until(lambda: prober.problem(KEY) is None)
 
 
 @pytest.mark.parametrize(
