@@ -23,9 +23,10 @@ demo: .venv/ready ## The whole road on a cluster of its own: train, score, quant
 test: check .venv-runtime/ready .venv-engines/ready ## All tests: check, API server, training, images, the road on the cluster (root)
 	$(BIN)/python -m cluster build
 	$(BIN)/pytest -q tests -m apiserver
-	$(RUNTIME) -m pytest -q tests/runtime tests/examples -m torch
+	$(RUNTIME) -m pytest -q -n 2 tests/runtime tests/examples -m torch
 	$(BIN)/pytest -q tests/operator/engines -m engines
-	$(BIN)/pytest -q e2e -m "not long"
+	# The first failure ends it: on a broken cluster each of the others would wait for minutes.
+	$(BIN)/pytest -q -x --durations=15 e2e -m "not long"
 	$(BIN)/pytest -q tests/images -m images
 
 soak: .venv/ready ## The rollouts that take long, on the cluster (root)
@@ -75,7 +76,7 @@ lock: .venv/ready ## Resolve the requirements of the images and of the checks an
 	@echo "installing the runtime's environment, with torch"
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-runtime
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --require-hashes --no-deps --compile-bytecode -r images/locks/torch.txt -r images/locks/runtime.txt
-	$(BIN)/uv pip install --quiet --python $(RUNTIME) --constraint images/locks/dev.txt pytest pytest-asyncio hypothesis
+	$(BIN)/uv pip install --quiet --python $(RUNTIME) --constraint images/locks/dev.txt pytest pytest-asyncio pytest-xdist hypothesis
 	$(BIN)/uv pip install --quiet --python $(RUNTIME) --no-deps --editable .
 	touch $@
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 
 from cluster.settings import Settings, from_environment
-from demo import install
+from demo import install, situation
 from demo.kube import Kube
 
 
@@ -20,3 +22,12 @@ def kube(settings: Settings) -> Kube:
     found = install.prepare(settings)
     install.operator(found, "--set", "resyncSeconds=10")
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells how machine and cluster were at that moment."""
+    report = yield
+    if report.failed:
+        report.sections.append(("the cluster", "\n".join(situation.lines(from_environment()))))
+    return report

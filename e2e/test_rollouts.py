@@ -133,7 +133,7 @@ def test_one_with_too_little_cpu_goes_back_by_its_guard(ground: Ground) -> None:
     """It is less than twice as slow, which the wide guard of the others tolerates."""
     canary = {**CANARY, "guards": [ERRORS, {**FIRST_TOKEN, "tolerance": 1.2}]}
     candidate = replace(ground.stable, name="throttled", cpu="300m")
-    course = scenario.run(ground, Try("throttled", candidate, canary, seconds=480))
+    course = scenario.run(ground, Try("throttled", candidate, canary))
     check_gone_back(course, "throttled", "GuardFailed")
     check_nothing_lost(course)
 
@@ -170,7 +170,7 @@ def test_without_requests_nothing_is_decided_until_one_says_so(ground: Ground) -
 @pytest.mark.long
 def test_an_engine_that_cannot_start_never_has_a_request(ground: Ground) -> None:
     candidate = replace(ground.stable, name="broken", args=("--tokenizer", "/nowhere"))
-    course = scenario.run(ground, Try("broken", candidate, CANARY, seconds=400))
+    course = scenario.run(ground, Try("broken", candidate, CANARY))
     check_gone_back(course, "broken", "CrashLoop")
     assert course.weights("broken") == [0]
     check_nothing_lost(course)
@@ -181,7 +181,7 @@ def test_a_newer_revision_takes_the_place_of_a_canary(ground: Ground) -> None:
     older = replace(ground.stable, name="older")
     newer = Version("newer", model=other(ground))
     change = acts.When(acts.in_first_step, lambda: ground.ask_for(newer, CANARY), "newer")
-    course = scenario.run(ground, Try("newer", older, CANARY, seconds=400, each=change))
+    course = scenario.run(ground, Try("newer", older, CANARY, each=change))
     assert course.end == "Promoted", course.ready
     assert ground.stable == newer
     assert course.weights("older") == [0, 25, 0]
@@ -205,7 +205,7 @@ def test_a_damaged_model_is_stopped_by_its_gate(ground: Ground, kube: Kube) -> N
     """It is as fast as the one that serves and answers without an error: no guard would tell."""
     kube.apply(json.dumps(gate(models.DAMAGED)))
     candidate = replace(ground.stable, name="damaged", model=models.DAMAGED)
-    course = scenario.run(ground, Try("damaged", candidate, CANARY, seconds=600, gates=(GATE,)))
+    course = scenario.run(ground, Try("damaged", candidate, CANARY, gates=(GATE,)))
     assert course.end == "Refused", course.ready
     assert course.ready["reason"] == "GateNotPassed"
     assert course.weights("damaged") == [0]
@@ -219,7 +219,7 @@ def test_a_damaged_model_goes_back_by_its_answers(ground: Ground) -> None:
     quality = {"metric": "Quality", "tolerance": 1.5, "margin": 0.1}
     canary = {**CANARY, "guards": [ERRORS, quality], "probe": probe(ground)}
     candidate = replace(ground.stable, name="wrong", model=models.DAMAGED)
-    course = scenario.run(ground, Try("wrong", candidate, canary, rate=2, seconds=400))
+    course = scenario.run(ground, Try("wrong", candidate, canary, rate=2))
     check_gone_back(course, "wrong", "GuardFailed")
     assert "Quality: " in course.ready["message"]
     check_nothing_lost(course)
@@ -283,7 +283,7 @@ def test_what_both_suffer_is_not_held_against_the_canary(ground: Ground, image: 
     course = scenario.run(ground, Try("sick", sick, {}))
     assert course.end == "Promoted", course.ready
     candidate = replace(sick, name="as-sick")
-    course = scenario.run(ground, Try("as-sick", candidate, CANARY, seconds=400))
+    course = scenario.run(ground, Try("as-sick", candidate, CANARY))
     assert course.end == "Promoted", course.ready
     assert course.weights("as-sick") == WEIGHTS
     assert set(course.summary.errors) == {"HTTP 500"}
@@ -303,7 +303,7 @@ def test_a_minute_without_the_api_server_fails_no_canary(
         "API server away for 60 s",
     )
     candidate = Version("patient", model=other(ground))
-    course = scenario.run(ground, Try("api-server", candidate, CANARY, seconds=400, each=away))
+    course = scenario.run(ground, Try("api-server", candidate, CANARY, each=away))
     assert away.seen
     assert course.end == "Promoted", course.ready
     (left,) = [mark.at for mark in course.timeline.marks if mark.text.startswith("API server")]
@@ -319,7 +319,7 @@ def test_a_gateway_that_is_restarted_fails_no_canary(ground: Ground, settings: S
         acts.in_first_step, lambda: outages.restart_gateway(settings), "gateway restarted"
     )
     candidate = Version("gateway", model=other(ground))
-    course = scenario.run(ground, Try("gateway", candidate, CANARY, seconds=400, each=restart))
+    course = scenario.run(ground, Try("gateway", candidate, CANARY, each=restart))
     assert course.end == "Promoted", course.ready
     assert course.weights("gateway") == WEIGHTS
     (restarted,) = [mark.at for mark in course.timeline.marks if mark.text == "gateway restarted"]
@@ -332,7 +332,7 @@ def test_a_service_beside_it_does_not_notice(ground: Ground, image: str) -> None
     candidate = failing(ground, image, "erring-beside", faults.errors(100, after=4))
     with bystander(ground) as beside:
         before = beside.objects()
-        course = scenario.run(ground, Try("erring-beside", candidate, CANARY, seconds=400))
+        course = scenario.run(ground, Try("erring-beside", candidate, CANARY))
         after = beside.objects()
     check_gone_back(course, "erring-beside", "GuardFailed")
     assert after == before
