@@ -24,6 +24,8 @@ pytestmark = pytest.mark.cluster
 
 STAGES = {"Resolving", "Training", "Evaluating", "Quantizing", "Verifying", "Loading"}
 OPERATOR = "system:serviceaccount:martlet-system:martlet"
+_LOOK_SECONDS = 1.0
+"""The shortest stages take some seconds; each look costs a quarter of a processor's second."""
 SETTLED_SECONDS = 25
 """Two resyncs of ten seconds, and some."""
 
@@ -63,7 +65,7 @@ def walked(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, K
         while demo.poll() is None:
             if "train a small base model" in log.read_text():
                 _try(killer)
-            time.sleep(0.3)
+            time.sleep(_LOOK_SECONDS)
     text = log.read_text()
     print(text)
     assert demo.returncode == 0, text

@@ -71,5 +71,5 @@ def watch(
         if failed := [item for item in resources if story.has_failed(item)]:
             raise RoadError(f"{story.title_of(failed[0])}: {story.describe(failed[0])}")
         every()
-        time.sleep(0.5)
+        time.sleep(1)
     raise RoadError(f"not done after {_ROAD_SECONDS:.0f} s: {told}")

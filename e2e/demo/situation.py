@@ -9,12 +9,13 @@ from pathlib import Path
 from cluster import existing, status
 from cluster.settings import Settings
 from cluster.shell import CommandError
-from demo import install
+from demo import install, road
 from demo.kube import connect
 
 _LINES = 40
 _QUESTIONS = {
     "nodes": ("get", "nodes"),
+    "resources": ("get", road.KINDS, "--all-namespaces", "-o", "wide"),
     "pods": ("get", "pods", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"),
     "events": ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"),
     "operator": (
@@ -25,7 +26,7 @@ _QUESTIONS = {
 
 
 def lines(settings: Settings) -> list[str]:
-    """Load, memory and disk; the daemons; the last pods, events and lines of the operator."""
+    """Load, memory and disk; the daemons; resources; the last pods, events, log lines."""
     found = [_machine(settings)]
     if not existing.wanted():
         found += status.status(settings)[0]
