@@ -4,6 +4,8 @@ Two thirds of Traefik's build are the SDKs of clouds and discovery services that
 cluster's gateway never talks to. The copies are made from the modules that go.sum
 vouches for, and a second go.mod puts them in the modules' place. (`go build -overlay`
 would do without copies, but it refuses files of the module cache.)
+
+One thing is added: a gateway that cuts off a stream now and then would hide what rollouts lose.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ REPLACED = {
     (TRAEFIK, "pkg/metrics/datadog.go"): "traefik_metrics_datadog.go",
     (TRAEFIK, "pkg/metrics/influxdb2.go"): "traefik_metrics_influxdb2.go",
     (TRAEFIK, "pkg/metrics/statsd.go"): "traefik_metrics_statsd.go",
+    (TRAEFIK, "pkg/server/full_duplex.go"): "traefik_full_duplex.go",
 }
 REMOVED = [
     (TRAEFIK, "pkg/logs/wasm.go"),
@@ -65,7 +68,14 @@ def with_newer_merge(source: str) -> str:
     return source.replace("structured-merge-diff/v4", "structured-merge-diff/v6")
 
 
+def with_full_duplex(source: str) -> str:
+    """Traefik's entry points, with what traefik_full_duplex.go adds before all other handlers."""
+    before = "\tserverHTTP := &http.Server{\n"
+    return source.replace(before, f"\thandler = withFullDuplex(handler)\n\n{before}")
+
+
 EDITED = {
+    (TRAEFIK, "pkg/server/server_entrypoint_tcp.go"): with_full_duplex,
     (TRAEFIK, "pkg/config/static/static_config.go"): without_providers,
     (TRAEFIK, "pkg/provider/aggregator/aggregator.go"): without_providers,
     (GATEWAY_API, "applyconfiguration/internal/internal.go"): with_newer_merge,
