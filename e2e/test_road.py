@@ -45,7 +45,7 @@ class Killer:
                 self.kube("delete", "pod", "-n", install.NAMESPACE, *_OPERATOR_POD)
 
 
-_OPERATOR_POD = ("-l", "app.kubernetes.io/component=operator", "--wait=false")
+_OPERATOR_POD = ("-l", install.OPERATOR, "--wait=false")
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_a_settled_system_writes_nothing(
 
 
 def _reconciles(kube: Kube) -> float:
-    pods = kube.list("pods", install.NAMESPACE, "app.kubernetes.io/component=operator")
+    pods = kube.list("pods", install.NAMESPACE, install.OPERATOR)
     pod = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
     path = f"/api/v1/namespaces/{install.NAMESPACE}/pods/{pod['metadata']['name']}:9090/proxy"
     page = kube("get", "--raw", f"{path}/metrics").splitlines()

@@ -10,7 +10,6 @@ Kubernetes programs: `python -m cluster build` makes both ready.
 from __future__ import annotations
 
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cluster import kubeconfigs, packages, probe, settings
+from cluster import kubeconfigs, packages, ports, probe, settings
 from cluster.api_server import ApiServerPlace, api_server_command, etcd_command
 from cluster.certificates import authority, service_account_keys
 
@@ -92,7 +91,7 @@ class ApiServer:
             raise ApiServerError("etcd is not installed; run `apt-get install etcd-server`")
 
     def _start(self) -> None:
-        etcd_port, peer_port, self.port = _free_ports(3)
+        etcd_port, peer_port, self.port = ports.free(3)
         signer = authority(self.folder / "pki")
         place = ApiServerPlace(
             program=self.program,
@@ -157,15 +156,3 @@ class ApiServer:
         self._processes.clear()
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, all different (held together while asking)."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((str(LOOPBACK), 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

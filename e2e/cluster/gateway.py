@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cluster import manifests, probe, processes
 from cluster.build import modules
 from cluster.control_plane import kubeconfig
@@ -21,6 +23,21 @@ def install(settings: Settings) -> None:
     run([*kubectl(settings), "wait", "--for=condition=Established", "--timeout=60s", *crds])
 
 
+def command(settings: Settings, address: str, *providers: str) -> list[str | Path]:
+    """Traefik at this address, with the routes that these providers tell."""
+    return [
+        settings.bin / "traefik",
+        f"--entryPoints.models.address={address}",
+        *providers,
+        # A changed route holds after a tenth of a second, not after two.
+        "--providers.providersThrottleDuration=100ms",
+        "--log.level=DEBUG",
+        "--log.noColor=true",
+        "--global.checkNewVersion=false",
+        "--global.sendAnonymousUsage=false",
+    ]
+
+
 def start(settings: Settings) -> None:
     """GatewayClass, Gateway and Traefik, until the Gateway is Programmed."""
     manifests.apply_file(settings, "gateway.yaml")
@@ -28,18 +45,12 @@ def start(settings: Settings) -> None:
     processes.keep(
         settings,
         "traefik",
-        [
-            settings.bin / "traefik",
-            f"--entryPoints.models.address={address}",
+        command(
+            settings,
+            address,
             "--providers.kubernetesGateway=true",
             f"--providers.kubernetesGateway.statusAddress.ip={settings.node_address}",
-            # A changed route holds after a tenth of a second, not after two.
-            "--providers.providersThrottleDuration=100ms",
-            "--log.level=DEBUG",
-            "--log.noColor=true",
-            "--global.checkNewVersion=false",
-            "--global.sendAnonymousUsage=false",
-        ],
+        ),
         {"KUBECONFIG": str(kubeconfig(settings, "traefik"))},
     )
     # Any answer will do: with no route yet it is "not found".

@@ -15,6 +15,8 @@ from demo.kube import Kube, connect, repository
 IMAGES = ("operator", "runtime", "vllm-cpu")
 NAMESPACE = "martlet-system"
 RELEASE = "martlet"
+OPERATOR = "app.kubernetes.io/component=operator"
+"""The label of its pods."""
 VERSION = "0.1.0"
 _LOCAL = "localhost/martlet"
 

@@ -20,7 +20,7 @@ _QUESTIONS = {
     "events": ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"),
     "operator": (
         *("logs", "-n", install.NAMESPACE, "--timestamps", f"--tail={_LINES}"),
-        *("-l", "app.kubernetes.io/component=operator"),
+        *("-l", install.OPERATOR),
     ),
 }
 

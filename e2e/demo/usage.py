@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from cluster.shell import CommandError
-from demo.install import NAMESPACE
+from demo.install import NAMESPACE, OPERATOR
 from demo.kube import Kube
 
 _EVERY_SECONDS = 5.0
@@ -28,7 +28,7 @@ class Usage:
         if time.monotonic() - self.sampled < _EVERY_SECONDS:
             return
         self.sampled = time.monotonic()
-        for pod in self.kube.list("pods", NAMESPACE, "app.kubernetes.io/component=operator"):
+        for pod in self.kube.list("pods", NAMESPACE, OPERATOR):
             try:
                 page = self.kube("get", "--raw", _path(pod["metadata"]["name"]))
             except CommandError:

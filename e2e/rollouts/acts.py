@@ -10,7 +10,7 @@ from demo import install
 from demo.kube import Kube, Object
 from rollouts.timeline import Timeline
 
-_OPERATOR = ("-l", "app.kubernetes.io/component=operator")
+_OPERATOR = ("-l", install.OPERATOR)
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from cluster import packages
+from cluster import packages, ports
 from cluster.settings import Settings
 from demo.kube import Kube, repository
 
@@ -104,7 +103,7 @@ def running(settings: Settings, jobs: list[Object], folder: Path) -> Iterator[Pr
     packages.install(settings, packages.PROMETHEUS_NEEDED)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration(jobs)))
-    port = _free_port()
+    (port,) = ports.free(1)
     command = [
         *("prometheus", f"--config.file={folder / 'prometheus.yaml'}"),
         *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
@@ -155,12 +154,6 @@ def filled(query: str) -> str:
     for name, value in _VARIABLES.items():
         query = query.replace(name, value)
     return query
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 def _wait_for(address: str) -> None:

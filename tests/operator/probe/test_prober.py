@@ -74,6 +74,7 @@ async def test_an_error_is_a_wrong_answer_and_nobody_is_none(
         _at(monkeypatch, {"new": server.port, "old": 1})
         prober.keep(KEY, probe(), {"new": ["new"], "old": ["old"]})
         await until(lambda: scored(prober, "new") >= 3)
+        await until(lambda: prober.problem(KEY) is not None)
     assert prober.tallies(KEY)["new"].wrong == scored(prober, "new")
     assert scored(prober, "old") == 0
 
